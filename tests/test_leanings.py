@@ -1,6 +1,7 @@
 """People's leanings: a liking for the place shown first or for length, and grades given faster than anybody reads."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from analysis_builders import HAIKU, OPUS, Book, answered, round_, spec
@@ -8,6 +9,7 @@ from report_pages import plain_text, section
 
 from evalkit import stats
 from evalkit.analysis import analyze
+from evalkit.analysis.leanings import hasty_graders
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Section, Table
 from evalkit.grader_names import again
@@ -83,6 +85,15 @@ def test_items_whose_outputs_got_less_time_than_reading_takes_are_counted(second
     assert heading.startswith(
         "ann graded 100% (91–100%) of items faster than they can be read" if share else "ann is not shown"
     )
+    warned = [line for line in analysis.warnings if "faster than they can be read" in line]
+    assert [line.partition(":")[0] for line in warned] == (
+        ["ann graded 100% of the items (91% to 100%) faster than they can be read"] if share else []
+    )
+
+
+def test_a_glance_at_a_few_items_is_no_reason_to_doubt_a_rate() -> None:
+    few = replace(graded(None, 37.0).leanings[0], hasty=stats.rate(4, 40))  # 4 to 23 %
+    assert list(hasty_graders([few])) == []
 
 
 def test_time_that_nobody_measured_and_second_sight_are_no_haste() -> None:

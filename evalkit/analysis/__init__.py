@@ -21,7 +21,7 @@ from evalkit.analysis.grading import grading_of
 from evalkit.analysis.grading_time import grading_time
 from evalkit.analysis.items import item_results
 from evalkit.analysis.judge_biases import judge_biases
-from evalkit.analysis.leanings import leanings
+from evalkit.analysis.leanings import hasty_graders, leanings
 from evalkit.analysis.per_model import criteria, model_result, slices
 from evalkit.analysis.preferred import preferred
 from evalkit.analysis.price_cliffs import cliff_warnings, price_cliffs
@@ -210,6 +210,7 @@ def _warnings(
     return (
         *about,
         *seen_through(analysis.blinding),
+        *hasty_graders(analysis.leanings),
         *cache_warnings(analysis.caching, marked=asked),
         *cliff_warnings(analysis.price_cliffs),
     )

@@ -1,7 +1,7 @@
 """What sways people beside the quality of an output, and whether they gave it the time that it takes to read."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from evalkit import stats
 from evalkit.analysis.preferred import Choices, choices_of_people
@@ -14,6 +14,8 @@ from evalkit.stats.estimate import no_estimate
 
 FASTEST_WORDS_S = 1000 / 60
 """Four times as fast as people read in silence (238 words a minute: Brysbaert 2019)."""
+_FEW_HASTY = 0.1
+"""Share of items that a grader may know at a glance."""
 _NO_CHOICE = "no output was preferred to another side by side"
 _NO_TIME = "no time was measured"
 
@@ -39,6 +41,18 @@ def leanings(snapshot: Snapshot, results: Mapping[int, TrialResult]) -> tuple[Le
         _leaning(grader, choices.get(grader, []), items.get(grader, []), texts)
         for grader in sorted(set(choices) | set(items))
     )
+
+
+def hasty_graders(found: Iterable[Leaning]) -> Iterator[str]:
+    """Who is shown not to have read what they graded, of more than a few items."""
+    for each in found:
+        hasty = each.hasty
+        if hasty.value is not None and hasty.low is not None and hasty.low > _FEW_HASTY:
+            limits = f"{hasty.low:.0%} to {1.0 if hasty.high is None else hasty.high:.0%}"
+            yield (
+                f"{each.grader} graded {hasty.value:.0%} of the items ({limits}) faster than they can be read: have"
+                " somebody else grade them before you rely on a rate, see Graders."
+            )
 
 
 def _leaning(grader: str, choices: Choices, hasty: list[bool], texts: Mapping[int, str]) -> Leaning:
