@@ -477,6 +477,8 @@ def test_the_first_screen_says_that_there_are_more_models_than_it_names() -> Non
     names = [f"acme-{i}" for i in range(6)]
     analysis = analyze(run_of({name: [[True]] * 40 for name in names}))
     assert facts(analysis, "verdict")["2 more models"] == "They stand in the scorecard."
+    one_more = facts(analyze(run_of({name: [[True]] * 40 for name in names[:5]})), "verdict")
+    assert sum("acme-" in title for title in one_more) == 4, "the fourth has the room that a word of it would take"
     assert not [title for title in facts(refusing(), "verdict") if "more model" in title]
 
 

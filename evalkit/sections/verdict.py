@@ -281,9 +281,10 @@ def _facts(analysis: Analysis) -> tuple[Fact, ...]:
     if all(m.pass_rate.value is None for m in analysis.models):
         return ()
     others = [s for s in lineup(analysis) if s.key != analysis.decision.option]
-    told = sorted(others, key=lambda s: rank(analysis, s.key)) if len(others) > _TOLD else others
-    facts = [_fact(analysis, analysis.model(s.key), s) for s in told[:_TOLD]]
-    found = (_since(analysis), *facts, _more(len(others) - _TOLD), corrections(analysis), savings(analysis))
+    room = _TOLD + (len(others) == _TOLD + 1)  # one more takes no more of it than that it is there
+    told = sorted(others, key=lambda s: rank(analysis, s.key)) if len(others) > room else others
+    facts = [_fact(analysis, analysis.model(s.key), s) for s in told[:room]]
+    found = (_since(analysis), *facts, _more(len(others) - room), corrections(analysis), savings(analysis))
     return tuple(fact for fact in found if fact is not None)
 
 
@@ -295,7 +296,7 @@ def _more(count: int) -> Fact | None:
     """That there are models which the first screen does not name."""
     if count <= 0:
         return None
-    text = words(f"{'It stands' if count == 1 else 'They stand'} in the ", Span("scorecard", link="scorecard"), ".")
+    text = words("They stand in the ", Span("scorecard", link="scorecard"), ".")
     return Fact(plural(count, "more model"), text)
 
 
