@@ -143,7 +143,7 @@ def test_a_gate_that_did_not_pass_lets_neither_model_stand_in_for_the_other(
     assert verified("main...HEAD", capsys) == (6, f"its gate ended {verdict}")
     main(["pins", "verify", "--changed", "main...HEAD"])
     remedy = {
-        "fail": "its report says in what it is worse: go back",
+        "fail": "its report says in what it is worse: take another model, or go back",
         "inconclusive": "what would settle it: gate it again",
     }
     assert remedy[verdict] in capsys.readouterr().err

@@ -147,7 +147,7 @@ async def test_either_wire_answers_with_either_kind_of_credentials(
     assert reply.usage.output_tokens is not None
     assert reply.request_id
     assert reply.ttft_s is not None
-    assert (preflight.simulated, preflight.problems, preflight.facts, free) == (True, (), {}, True)
+    assert (preflight.simulated, preflight.problems, preflight.facts, free) == (True, {}, {}, True)
     sent = next(request for request in server.requests if request.method == "POST")
     assert sent.path == path
     assert json.loads(sent.body).get("anthropic_version") == version
