@@ -74,9 +74,7 @@ def discordant_items(snapshot: Snapshot, rubric: Rubric, share: float, *, blind:
     apart = tuple(item for item in said if item in answered and tells_apart(said[item].values()))
     alike = [item for item in said if item in answered and item not in apart]
     drawn = in_drawing_order(alike, snapshot.spec.seed)
-    enough = accumulate(
-        (item in open_ for item in drawn), initial=0
-    )  # those that checks decide are no part of a verdict
+    enough = accumulate((item in open_ for item in drawn), initial=0)  # what checks decide is no part of a verdict
     least = next((n for n, count in enumerate(enough) if count == FEWEST), len(drawn))
     return Discordant(apart, tuple(drawn[: max(least, ceil(share * len(alike)))]), len(alike), size)
 

@@ -116,6 +116,7 @@ def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
     }
     most, alike = cache(partial(_Place.most, longest=longest)), cache(partial(_Place.alike, longest=longest))
     rates = cache(partial(_Place.rates, longest=longest))
+    hardly_tried = cache(lambda place: len(alike(place)) < min(_FEWEST_ALIKE, len(place.items)))
     places: list[_Place | None] = []
     unmapped: Counter[str] = Counter()
     kept = 0
@@ -136,7 +137,7 @@ def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
                 reason = "a prompt longer than the run's on its part"
             elif beyond is None:
                 reason = "a prompt so near a price cliff that the run does not tell its side"
-            elif toward is not None and len(alike(place)) < min(_FEWEST_ALIKE, len(place.items)):
+            elif toward is not None and hardly_tried(place):
                 reason = "a prompt on a side of a price cliff that the run hardly tried on its part"
         if reason:
             unmapped[reason] += 1
@@ -215,18 +216,12 @@ def _most(part: Slice, models: Sequence[str], longest: _Longest) -> float:
     return min(limits)
 
 
-def _beyond(current: str, toward: str, size: float | None) -> _Beyond:
-    """Of a prompt of so many tokens of the current model."""
-    other = None if size is None else size * _per_text(toward, current)
-    return _is_beyond(current, size), _is_beyond(toward, other)
-
-
 def _sides(current: str, toward: str, item: str, longest: _Longest) -> _Beyond:
     """Of an item's prompt, by the tokens that each model was billed for, or those of the other."""
     one, other = (longest[model].get(item) for model in (current, toward))
-    guessed = None if other is None else other * _per_text(current, toward)
-    sides = _beyond(current, toward, guessed if one is None else one)
-    return sides[0], sides[1] if other is None else _is_beyond(toward, other)
+    ours = other and other * _per_text(current, toward) if one is None else one
+    theirs = one and one * _per_text(toward, current) if other is None else other
+    return _is_beyond(current, ours), _is_beyond(toward, theirs)
 
 
 def _is_beyond(model: str, tokens: float | None) -> bool | None:
