@@ -36,7 +36,8 @@ class Comparison:
     """`first` against `second` on the same items: positive `difference` and large `gain` speak for the first.
 
     `cost_ratio` is the first's cost per satisfactory output over the second's; `extra_cost` (USD) how much more one of
-    its requests costs, corrections left out, and `saving` (USD) how much less with them.
+    its requests costs, corrections left out, and `saving` (USD) how much less with them. `priced_alike`: whether the
+    prices are those of one list, so that what differs is what the models used.
     """
 
     first: str
@@ -52,6 +53,7 @@ class Comparison:
     break_even: Estimate
     saving: Estimate
     items_to_separate: int | None
+    priced_alike: bool = True
 
     @property
     def better(self) -> bool:
@@ -77,12 +79,14 @@ class Comparison:
     @property
     def dearer(self) -> bool:
         """Whether the first is shown to cost more per satisfactory output; beside what is free, all else does."""
-        return (self.cost_ratio.low is not None and self.cost_ratio.low > 1) or self._beside_free > 0
+        shown = (self.cost_ratio.low is not None and self.cost_ratio.low > 1) or self._beside_free > 0
+        return shown and self.priced_alike
 
     @property
     def cheaper(self) -> bool:
         """Whether the first is shown to cost less per satisfactory output."""
-        return (self.cost_ratio.high is not None and self.cost_ratio.high < 1) or self._beside_free < 0
+        shown = (self.cost_ratio.high is not None and self.cost_ratio.high < 1) or self._beside_free < 0
+        return shown and self.priced_alike
 
     @property
     def _beside_free(self) -> float:
@@ -146,7 +150,7 @@ def all_pairs(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:
 
 def against_baseline(analysis: Analysis, series: Sequence[Series]) -> list[Comparison]:
     """Each model (`first`) against its counterpart in the baseline run (`second`), in the line-up's order."""
-    return [_as_is(pair) for pair in in_order(analysis, series)]
+    return [replace(_as_is(pair), priced_alike=pair.priced_alike) for pair in in_order(analysis, series)]
 
 
 def in_order(analysis: Analysis, series: Sequence[Series]) -> list[Against]:

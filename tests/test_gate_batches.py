@@ -71,7 +71,7 @@ def test_half_a_price_makes_no_dearer_model_cheap_and_no_cheap_one_dear(
         assert check.estimate is not None
         assert check.estimate.value == pytest.approx(dearer)
         assert ("at the price without batches" in check.finding) == (apart is not None)
-    told = [note for note in found.notes if "batches" in note]
+    told = [note for note in found.notes if "requests went in batches:" in note]
     assert told == (
         [f"{apart} requests went in batches: costs of both sides are compared at the price without batches"]
         if apart
@@ -103,7 +103,7 @@ def test_what_works_otherwise_in_a_batch_is_compared_with_its_like_alone(way: Wa
     assert {check.outcome for check in found.checks} == {outcome}
     for check in found.checks:
         assert ("is not known (caches, fast mode, own prices)" in check.finding) == (outcome != "pass")
-        assert not any("batches" in note for note in found.notes)
+        assert not any("requests went in batches:" in note for note in found.notes)
         assert ("new runs of both with `--executor batch`" in (check.needs or "")) == (outcome != "pass")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from evalkit.analysis.against import NO_COUNTERPART, against, at_like_caches, baseline_of
+from evalkit.analysis.against import NO_COUNTERPART, against, at_like_caches, baseline_of, priced_alike
 from evalkit.analysis.agreements import agreements
 from evalkit.analysis.blinding import blinding, seen_through
 from evalkit.analysis.caching import cache_costs, cache_warnings
@@ -36,6 +36,7 @@ from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_result
 from evalkit.analysis.validity import validities
 from evalkit.analysis.views import Levels, levels_by_grader
 from evalkit.analysis.warn import warnings_for
+from evalkit.analysis.without_batches import batch_warnings, sent_apart, without_batches
 from evalkit.analysis.workers import worker_results
 from evalkit.conditional import mark, refuse
 from evalkit.cut_streams import CutStreams
@@ -72,18 +73,30 @@ def analyze(
         baseline = _comparable(baseline, snapshot.spec)
     if snapshot.spec.contexts:
         return _of_sweep(snapshot, baseline, prices, counterparts)
-    found, tables = _analyzed(snapshot, prices)
+    return _of_one(snapshot, baseline, prices, counterparts, sent_apart(snapshot))
+
+
+def _of_one(
+    snapshot: Snapshot,
+    baseline: Snapshot | None,
+    prices: Prices | None,
+    counterparts: Mapping[str, str] | None,
+    apart: bool,
+) -> Analysis:
+    """The analysis of a run at one context size; `apart`: at the price without batches."""
+    found, tables = _analyzed(snapshot, prices, apart)
     if baseline is not None:
-        found = _with_baseline(found, tables, snapshot, baseline, counterparts)
+        found = _with_baseline(found, tables, snapshot, baseline, counterparts, prices)
     found = replace(found, signals=find_signals(found))
     text = mark(snapshot.spec)
     return found if text is None else _conditional(found, text)
 
 
-def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysis, Mapping[str, Columns]]:
+def _analyzed(snapshot: Snapshot, prices: Prices | None, apart: bool) -> tuple[Analysis, Mapping[str, Columns]]:
     """A run by itself, without signals, and its trials by model."""
     rubric = Rubric.read_back(snapshot.spec.rubric)
-    results = trial_results(snapshot, rubric)
+    billed = trial_results(snapshot, rubric)
+    results = without_batches(snapshot, billed, prices or Prices()) if apart else billed
     models = snapshot.spec.models
     by_model = _by_model(results, models)
     tables = _tables(by_model, rubric)
@@ -96,7 +109,7 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
     levels = levels_by_grader(snapshot)
     judges = judge_validity(levels, results, rubric, snapshot.spec.seed, picked(snapshot), all_heard=grading.picked)
     caching = cache_costs(_attempts(by_model), prices)
-    outputs = item_results(snapshot, results, prices or Prices())
+    outputs = item_results(snapshot, billed, prices or Prices())
     analysis = Analysis(
         spec=snapshot.spec,
         items=len(snapshot.items),
@@ -114,6 +127,7 @@ def _analyzed(snapshot: Snapshot, prices: Prices | None = None) -> tuple[Analysi
         grading=grading,
         outputs=outputs,
         priced_otherwise=priced_otherwise(snapshot),
+        without_batches=apart,
         price_cliffs=price_cliffs(outputs, snapshot.spec, _own(prices)),
         review_usd=rubric.economics.review_usd,
         correction=correction,
@@ -151,14 +165,18 @@ def _with_baseline(
     snapshot: Snapshot,
     baseline: Snapshot,
     counterparts: Mapping[str, str] | None,
+    prices: Prices | None,
 ) -> Analysis:
     _refuse_other_work(snapshot, baseline)
-    earlier, then = _analyzed(baseline)
+    earlier, then = _analyzed(baseline, None, sent_apart(baseline))
+    if sent_apart(snapshot, baseline):
+        tables, then = (_analyzed(run, prices, apart=True)[1] for run in (snapshot, baseline))
     compared = against(tables, then, snapshot.spec.seed, analysis.correction.usd, counterparts)
     compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)
     if not compared:
         analysis = replace(analysis, warnings=(*analysis.warnings, NO_COUNTERPART))
-    known = baseline_of(snapshot, baseline, compared, warmed)
+    compared, priced = priced_alike(compared, earlier, analysis)
+    known = baseline_of(snapshot, baseline, compared, (*warmed, *priced))
     told = tuple(f"Earlier run: {line}" for line in (*earlier.warnings, *clock_warnings(earlier.sessions)))
     return replace(analysis, against=compared, baseline=replace(known, warnings=told))
 
@@ -213,6 +231,7 @@ def _warnings(
         *hasty_graders(analysis.leanings),
         *cache_warnings(analysis.caching, marked=asked),
         *cliff_warnings(analysis.price_cliffs),
+        *(batch_warnings(snapshot, results) if analysis.without_batches else ()),
     )
 
 
@@ -237,10 +256,13 @@ def _of_sweep(
 ) -> Analysis:
     """The analysis of production's size, with all sizes beside it."""
     size, basis = production_size(snapshot)
-    parts = {each: analyze(at_context(snapshot, each), prices=prices) for each in sorted(sizes_of(snapshot))}
+    apart = sent_apart(snapshot)
+    parts = {
+        each: _of_one(at_context(snapshot, each), None, prices, None, apart) for each in sorted(sizes_of(snapshot))
+    }
     main = parts[size]
     if baseline is not None:
-        main = analyze(at_context(snapshot, size), _at_same(baseline, size), prices, counterparts)
+        main = _of_one(at_context(snapshot, size), _at_same(baseline, size), prices, counterparts, apart)
     answer = max((item.max_tokens or snapshot.spec.max_tokens for item in snapshot.items), default=0)
     sweep = sweep_of(snapshot.spec, parts, size, basis, answer)
     judging = grading_of(snapshot, (), Rubric.read_back(snapshot.spec.rubric))

@@ -12,6 +12,9 @@ from evalkit.analysis.compare import adjusted, pair_of
 from evalkit.analysis.counting_round import current_round
 from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.per_model import hedged_rate
+from evalkit.analysis.priced_otherwise import OTHER
+from evalkit.analysis.results import Analysis
+from evalkit.analysis.without_batches import batch_shares
 from evalkit.commands import report_against
 from evalkit.models import display_name, known
 from evalkit.records import Snapshot
@@ -107,15 +110,59 @@ def at_like_caches(
     return tuple(_unpriced(pair, why[pair.b]) if pair.b in why else pair for pair in compared), tuple(told)
 
 
+def priced_alike(
+    compared: Sequence[Against], then: Analysis, now: Analysis
+) -> tuple[tuple[Against, ...], tuple[str, ...]]:
+    """The same with whether each was priced alike, and a sentence on each whose answers were not."""
+    apart = {pair.b: (_otherwise(then, pair.a), _otherwise(now, pair.b)) for pair in compared}
+    told = [
+        f"Different: {display_name(model)}: {_shares(before)} then and {_shares(after)} now; the costs follow that."
+        for model, (before, after) in apart.items()
+        if before != after
+    ]
+    pairs = [
+        replace(pair, priced_alike=_one_list(then, pair.a, now, pair.b) and before == after and OTHER not in before)
+        for pair, (before, after) in zip(compared, apart.values(), strict=True)
+    ]
+    return tuple(pairs), tuple(told)
+
+
+def _one_list(then: Analysis, a: str, now: Analysis, b: str) -> bool:
+    rates = then.spec.rates.get(a)
+    return then.spec.prices_version == now.spec.prices_version or (
+        a == b and rates == now.spec.rates.get(b) and bool(rates)
+    )
+
+
+def _otherwise(run: Analysis, model: str) -> Mapping[str, float]:
+    """Of a model's priced answers the shares, in hundredths, that cost otherwise than its rates say, by reason."""
+    answers = sum(
+        output.cost_usd is not None for item in run.outputs for output in item.outputs if output.model == model
+    )
+    shares = {why: round(n / max(answers, n), 2) for why, n in run.priced_otherwise.get(model, {}).items()}
+    return {why: share for why, share in shares.items() if share}
+
+
+def _shares(otherwise: Mapping[str, float]) -> str:
+    told = [f"{share:.0%} of answers {why}" for why, share in otherwise.items()]
+    return ", ".join(told) or "every answer by its rates"
+
+
 def _unpriced(pair: Against, why: str) -> Against:
     nothing = no_estimate(why, 0.95, pair.cost_ratio.method, pair.items)
     return replace(pair, cost_ratio=nothing, extra_cost=nothing, break_even=nothing, saving=nothing)
 
 
-def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair], cached: Sequence[str] = ()) -> Baseline:
-    """Who the earlier run is, and what is not the same in the two; `cached` says it of their caches."""
+def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair], priced: Sequence[str] = ()) -> Baseline:
+    """Who the earlier run is, and what is not the same in the two; `priced` says it of caches and prices."""
     spec = earlier.spec
-    differs = (*_settings(run, earlier), *cached, *_graders(run, earlier), *_alone(run, earlier, compared))
+    differs = (
+        *_settings(run, earlier),
+        *_sent(run, earlier, compared),
+        *priced,
+        *_graders(run, earlier),
+        *_alone(run, earlier, compared),
+    )
     return Baseline(
         name=spec.name,
         sha256=spec.sha256,
@@ -143,6 +190,18 @@ def _short(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
     return value[:12] if isinstance(value, str) and len(value) == 64 else str(value)
+
+
+def _sent(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair]) -> Iterator[str]:
+    """Whose costs are compared at the price without batches."""
+    then, now = batch_shares(earlier), batch_shares(run)
+    for pair in compared:
+        before, after = then.get(pair.a, 0.0), now.get(pair.b, 0.0)
+        if before != after:
+            yield (
+                f"Different: {display_name(pair.b, run.spec.models)}: {before:.0%} of requests went in batches then and"
+                f" {after:.0%} now; costs are compared at the price without batches."
+            )
 
 
 def _graders(run: Snapshot, earlier: Snapshot) -> Iterator[str]:

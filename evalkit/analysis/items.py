@@ -2,15 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
-from math import fsum
 
 from evalkit.analysis.remarks import Remark, remarks
 from evalkit.analysis.results import ItemResult, OutputResult
 from evalkit.analysis.trials import TrialResult
+from evalkit.analysis.without_batches import unbatched_usd
 from evalkit.pricing import Prices
-from evalkit.records import Attempt, ItemRecord, Snapshot
+from evalkit.records import ItemRecord, Snapshot
 
 
 def item_results(snapshot: Snapshot, results: Sequence[TrialResult], prices: Prices) -> tuple[ItemResult, ...]:
@@ -27,7 +25,7 @@ def item_results(snapshot: Snapshot, results: Sequence[TrialResult], prices: Pri
                     result,
                     said.get(result.trial_id, ()),
                     batched,
-                    _unbatched_usd(result, item, prices, snapshot.spec.prices_version),
+                    unbatched_usd(result, item, prices, snapshot.spec.prices_version),
                 )
                 for result in by_item[item.id]
             ],
@@ -84,18 +82,3 @@ def _output(
         settled=result.settled,
         in_sample=result.in_sample,
     )
-
-
-def _unbatched_usd(result: TrialResult, item: ItemRecord, prices: Prices, version: str) -> float | None:
-    """What the trial would have cost outside of a batch, at the rates that it was billed by."""
-    if result.known_usd is None or all(attempt.usage.service_tier != "batch" for attempt in result.attempts):
-        return result.known_usd
-    costs = [_outside(a, a.cost_usd, result.key.model, item, prices, version) for a in result.attempts if a.cost_usd]
-    known = [usd for usd in costs if usd is not None]
-    return fsum(known) if len(known) == len(costs) else None
-
-
-def _outside(attempt: Attempt, usd: float, model: str, item: ItemRecord, prices: Prices, version: str) -> float | None:
-    """The same of one request, which says in a batch no longer that fast mode was asked for."""
-    usage = replace(attempt.usage, speed=item.speed or attempt.usage.speed)
-    return prices.unbatched_usd(model, usage, usd, datetime.fromisoformat(attempt.sent_at), version)

@@ -39,6 +39,7 @@ class Against(Pair):
 
     `latency_ratio`: one attempt's time here over that there, geometric mean over the items that both answered.
     `improved` and `regressed`: ids of items of which `b` satisfied more, or fewer, epochs than `a`.
+    `priced_alike`: whether both were priced by one list, and alike by region and mode; else a cost ratio may be theirs.
     """
 
     then: Estimate
@@ -46,6 +47,7 @@ class Against(Pair):
     latency_ratio: Estimate
     improved: tuple[str, ...]
     regressed: tuple[str, ...]
+    priced_alike: bool = True
 
 
 @dataclass(frozen=True)

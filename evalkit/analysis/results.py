@@ -338,8 +338,8 @@ class Analysis:
     """One run, analysed. `warnings` are sentences for people, most important first.
 
     `against`: each model (b) against the `baseline` run's model that was named, has the same id, or the same tier (a).
-    `sweep`: what a context sweep shows over its sizes, None for any other run. `routing`: what policies are worth, None
-    until they are valued. `priced_otherwise`: answers by model and reason that cost otherwise than `spec.rates` say.
+    `sweep`: a context sweep's sizes, else None. `routing`: what policies are worth, once valued. `priced_otherwise`:
+    answers by model and reason that cost otherwise than `spec.rates` say. `without_batches`: costs are as if without.
     """
 
     spec: Spec
@@ -366,6 +366,7 @@ class Analysis:
     caching: tuple[CacheUse, ...] = ()
     price_cliffs: tuple[PriceCliff, ...] = ()
     priced_otherwise: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    without_batches: bool = False
 
     @property
     def correction_usd(self) -> float:

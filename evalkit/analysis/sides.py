@@ -9,8 +9,9 @@ from math import exp, fsum, log
 from evalkit import stats
 from evalkit.analysis.evidence import Evidence
 from evalkit.analysis.hedge import reaching
-from evalkit.analysis.results import Analysis, OutputResult, Slice
+from evalkit.analysis.results import Analysis, Slice
 from evalkit.analysis.sweep import MARGIN
+from evalkit.analysis.without_batches import compared_usd
 from evalkit.frozen import dataclass
 from evalkit.models import display_name
 from evalkit.stats import Estimate
@@ -193,9 +194,10 @@ def _side(analysis: Analysis, model: str) -> Side:
                 open_ = output.failed_so_far and output.outcome is None and output.in_sample
                 if output.satisfied is not None or open_:
                     flags[item.id].append(if_open if output.satisfied is None else float(output.satisfied))
-            if output.cost_usd is not None and output.outcome is not None:
-                costs[item.id].append(output.cost_usd)
-            unpriced |= _is_unpriced(output)
+            usd = compared_usd(analysis, output)
+            if usd is not None and output.outcome is not None:
+                costs[item.id].append(usd)
+            unpriced |= usd is None and output.outcome not in (None, "errored")  # of an error, costs are a lower bound
             if output.outcome == "answered" and output.latency_s:
                 times[item.id].append(log(output.latency_s))
     return Side(
@@ -212,11 +214,6 @@ def _side(analysis: Analysis, model: str) -> Side:
 
 def _flags(of_items: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, ...]]:
     return {item: tuple(flags) for item, flags in of_items.items()}
-
-
-def _is_unpriced(output: OutputResult) -> bool:
-    """A failure of unknown cost leaves a lower bound, an answer without a price leaves nothing."""
-    return output.outcome not in (None, "errored") and output.cost_usd is None
 
 
 def request_cost_ratio(candidate: Side, baseline: Side, items: Iterable[str] | None = None) -> Estimate:

@@ -46,16 +46,17 @@ def dearer_result(
     models would have without batches is taken. What the candidate's calls cost that failed on every attempt so far is
     no part of the ratio, but it may not pass unless it would with that as well: streams that break are billed.
     """
+    apart = _priced_apart(evidence)
+    nowhere = apart and _unknown(evidence)  # then nothing has a price without batches, which is another thing to mend
     for model in evidence.sides:
-        if model.cost_per_request.value is None:
+        if model.cost_per_request.value is None and not nowhere:
             finding = f"{what}: {model.name} {model.cost_per_request.reason}"
             return CheckResult(name, "inconclusive", finding, ratio_limit(asked.at_most), needs="prices")
     if (warmed := _warmed_apart(evidence)) is not None:
         return CheckResult(name, "inconclusive", f"{what}: {warmed}", ratio_limit(asked.at_most), needs=_ONE_RUN)
     if (bases := _on_two_bases(evidence)) is not None:
         return CheckResult(name, "inconclusive", f"{what}: {bases}", ratio_limit(asked.at_most), needs=_ONE_BASIS)
-    apart = _priced_apart(evidence)
-    if apart and _unknown(evidence):
+    if nowhere:
         finding = (
             f"{what}: {apart}, and what these would cost outside of one is not known (caches, fast mode, own prices)"
         )

@@ -1,7 +1,7 @@
 """What every model did with every item, as arrays that policies are valued on."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.analysis.results import Analysis, ItemResult, OutputResult
+from evalkit.analysis.without_batches import compared_usd
 from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
 from evalkit.router import Request
@@ -147,8 +148,9 @@ def outcomes_of(
         raise NothingToRouteError("a run of one model has nothing to route between; run two or more on the same items")
     kept: list[ItemResult] = []
     left_out: Counter[str] = Counter()
-    priced = {o.model for item in analysis.outputs for o in item.outputs if o.cost_usd is not None}
-    for item in analysis.outputs:
+    outputs = [replace(item, outputs=tuple(_as_compared(analysis, item))) for item in analysis.outputs]
+    priced = {o.model for item in outputs for o in item.outputs if o.cost_usd is not None}
+    for item in outputs:
         reason = _incomplete(item, models, analysis.spec.epochs, priced)
         if reason:
             left_out[reason] += 1
@@ -160,6 +162,11 @@ def outcomes_of(
             f"no item can be routed: {told}; every model needs a graded and priced output of an item"
         )
     return _arrays(analysis, kept, models, failure_usd, dict(left_out), own or {})
+
+
+def _as_compared(analysis: Analysis, item: ItemResult) -> Iterator[OutputResult]:
+    """The outputs of an item, each at the price by which the run's models are compared."""
+    return (replace(output, cost_usd=compared_usd(analysis, output)) for output in item.outputs)
 
 
 def _incomplete(item: ItemResult, models: Sequence[str], epochs: int, priced: Collection[str]) -> str:

@@ -124,9 +124,6 @@ def _named(analysis: Analysis, c: Comparison) -> str:
 def _dearer_or_cheaper(analysis: Analysis, comparisons: list[Comparison]) -> str:
     """Whose cost is shown to have changed, however alike the rates are."""
     told = ""
-    earlier, spec = analysis.baseline, analysis.spec
-    if analysis.priced_otherwise or (earlier is not None and earlier.prices_version != spec.prices_version):
-        return ""  # the difference may be that of the price lists
     for how in ("more", "less"):
         names = [analysis.model(c.first).name for c in comparisons if (c.dearer if how == "more" else c.cheaper)]
         told += f"; {listing(names)} {'costs' if len(names) == 1 else 'cost'} {how}" if names else ""

@@ -325,7 +325,8 @@ def _since(analysis: Analysis) -> Fact | None:
 def _cost_since(c: Comparison) -> str:
     if c.cost_ratio.value is None:
         return f", costs not compared ({c.cost_ratio.reason})"
-    return f", at {estimated(c.cost_ratio, 'ratio')} the cost per satisfactory output"
+    by = "" if c.priced_alike else ", each priced in its own way"
+    return f", at {estimated(c.cost_ratio, 'ratio')} the cost per satisfactory output{by}"
 
 
 def _fact(analysis: Analysis, model: ModelResult, series: Series) -> Fact:

@@ -1,0 +1,131 @@
+"""Costs of a report where batches are in play: models and runs are compared, never half a price with a whole one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from analysis_builders import HAIKU, OPUS, Book, answered, spec
+
+from evalkit.analysis import analyze
+from evalkit.analysis.results import Analysis
+from evalkit.analysis.sides import request_cost_ratio, standing
+from evalkit.models import display_name
+from evalkit.pricing import LIST_PRICES
+from evalkit.records import Snapshot, Usage
+from evalkit.report import render_markdown
+from evalkit.routing.outcomes import outcomes_of
+from evalkit.sections import against
+
+WHEN = datetime(2026, 11, 2, 10, tzinfo=UTC)
+ITEMS = 24
+Way = Callable[[int], bool]
+"""Whether the request of an item goes in a batch."""
+
+
+def by_one(_item: int) -> bool:
+    return False
+
+
+def in_batch(_item: int) -> bool:
+    return True
+
+
+def ran(ways: dict[str, Way], tokens: dict[str, int], version: str = "", **usage: Any) -> Snapshot:
+    """Each model with its way of sending and its length of answers; Opus passes all items, others fail one."""
+    models = tuple(ways)
+    rates = {model: LIST_PRICES.tiers(model, WHEN) for model in models}
+    book = Book(spec(models, rates=rates, prices_version=version or LIST_PRICES.version()))
+    for item in range(ITEMS):
+        for model, way in ways.items():
+            used = Usage(1000, tokens[model] + item, service_tier="batch" if way(item) else "standard", **usage)
+            one = answered(LIST_PRICES.price(model, used, WHEN).usd, usage=used)
+            if way(item):
+                one = replace(one, latency_s=None, ttft_s=None)
+            book.trial(f"i{item:02}", one, model=model, level=int(item > 0 or model == OPUS))
+    return book.snapshot()
+
+
+LONG = {OPUS: 100, HAIKU: 800}
+
+
+def ratio(analysis: Analysis) -> float | None:
+    sides = standing(analysis).sides
+    return request_cost_ratio(sides[HAIKU], sides[OPUS]).value
+
+
+@pytest.mark.parametrize(
+    ("ways", "apart"),
+    [
+        ({OPUS: by_one, HAIKU: in_batch}, True),
+        ({OPUS: in_batch, HAIKU: by_one}, True),
+        ({OPUS: in_batch, HAIKU: lambda item: item > 3}, True),
+        ({OPUS: lambda item: item < 12, HAIKU: lambda item: item >= 12}, True),
+        ({OPUS: in_batch, HAIKU: in_batch}, False),
+        ({OPUS: lambda item: item > 3, HAIKU: lambda item: item > 3}, False),
+    ],
+)
+def test_models_that_went_unlike_ways_are_compared_at_one_price(ways: dict[str, Way], apart: bool) -> None:
+    plain = analyze(ran({OPUS: by_one, HAIKU: by_one}, LONG))
+    mixed = analyze(ran(ways, LONG))
+    assert mixed.without_batches == apart
+    told = [line for line in mixed.warnings if "batches" in line and "Unlike shares" in line]
+    assert len(told) == apart
+    if apart:
+        assert ratio(mixed) == pytest.approx(ratio(plain))
+        for one, other in zip(mixed.models, plain.models, strict=True):
+            assert one.cost_per_request.value == pytest.approx(other.cost_per_request.value)
+            assert one.cost_per_satisfactory.value == pytest.approx(other.cost_per_satisfactory.value)
+        assert mixed.decision.option == plain.decision.option
+        assert outcomes_of(mixed, 0.0).cost_usd.sum() == pytest.approx(outcomes_of(plain, 0.0).cost_usd.sum())
+        billed = sum(o.cost_usd or 0.0 for item in mixed.outputs for o in item.outputs)
+        assert sum(model.spend_usd or 0.0 for model in mixed.models) == pytest.approx(billed), "spend stays as billed"
+        shares = (f"{display_name(m, mixed.spec.models)} {sum(map(ways[m], range(ITEMS))) / ITEMS:.0%}" for m in ways)
+        assert ", ".join(shares) in told[0]
+
+
+@pytest.mark.parametrize("usage", [{"cache_read_tokens": 900}, {"cache_write_5m_tokens": 900}])
+def test_what_works_otherwise_in_a_batch_is_unpriced_beside_what_went_in_none(usage: Any) -> None:
+    found = analyze(ran({OPUS: by_one, HAIKU: in_batch}, LONG, **usage))
+    assert found.model(HAIKU).cost_per_request.value is None
+    assert ratio(found) is None
+    assert any(f"What {ITEMS} outputs would cost outside of a batch is not known" in line for line in found.warnings)
+    alike = analyze(ran({OPUS: in_batch, HAIKU: in_batch}, LONG, **usage))
+    assert alike.model(HAIKU).cost_per_request.value is not None
+
+
+@pytest.mark.parametrize(("then", "now"), [(in_batch, by_one), (by_one, in_batch), (in_batch, in_batch)])
+def test_runs_that_went_unlike_ways_are_compared_at_one_price(then: Way, now: Way) -> None:
+    found = analyze(ran({OPUS: now}, LONG), ran({OPUS: then}, LONG))
+    (pair,) = found.against
+    assert pair.cost_ratio.value == pytest.approx(1.0)
+    assert found.baseline is not None
+    apart = then is not now
+    assert any("costs are compared at the price without batches" in line for line in found.baseline.differs) == apart
+    assert not found.without_batches, "the figures of this run alone stay as billed"
+    assert "at more cost" not in render_markdown(found)
+    assert "at less cost" not in render_markdown(found)
+
+
+def test_prices_are_no_change_of_a_model_since_the_baseline_run() -> None:
+    """Of another list, or of a region of the one or the other run."""
+    here, us = ran({OPUS: by_one}, LONG), ran({OPUS: by_one}, LONG, inference_geo="us")
+    older = replace(here, attempts=tuple(replace(a, cost_usd=2 * (a.cost_usd or 0)) for a in here.attempts))
+    older = replace(older, spec=replace(older.spec, prices_version="genai-prices 0.0.1", rates={}))
+    for now, then in ((us, here), (here, us), (here, older)):
+        found = analyze(now, then)
+        section, (pair,) = against.build(found), found.against
+        assert section is not None
+        assert pair.cost_ratio.value != pytest.approx(1.0)
+        assert not pair.priced_alike
+        page = render_markdown(found)
+        assert not any(claim in page for claim in ("at more cost", "at less cost", "costs more", "costs less"))
+        assert "the cost per satisfactory output, each priced in its own way" in page
+        assert found.baseline is not None
+        differs = [line for line in found.baseline.differs if "price" in line or "region" in line]
+        assert differs
+    both = analyze(us, us)
+    assert both.against[0].priced_alike, "a region of both is part of neither's change"
+    same = replace(older, spec=replace(older.spec, rates=here.spec.rates), attempts=here.attempts)
+    assert analyze(here, same).against[0].priced_alike, "another list of the same rates"
