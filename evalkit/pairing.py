@@ -53,6 +53,7 @@ class Comparison:
     break_even: Estimate
     saving: Estimate
     items_to_separate: int | None
+    cost_p_holm: float | None = None
     priced_alike: bool = True
 
     @property
@@ -78,15 +79,20 @@ class Comparison:
 
     @property
     def dearer(self) -> bool:
-        """Whether the first is shown to cost more per satisfactory output; beside what is free, all else does."""
+        """Whether the first is shown to cost more per satisfactory output, after Holm's adjustment too; beside what is
+        free, all else does."""
         shown = (self.cost_ratio.low is not None and self.cost_ratio.low > 1) or self._beside_free > 0
-        return shown and self.priced_alike
+        return shown and self._price_settled
 
     @property
     def cheaper(self) -> bool:
         """Whether the first is shown to cost less per satisfactory output."""
         shown = (self.cost_ratio.high is not None and self.cost_ratio.high < 1) or self._beside_free < 0
-        return shown and self.priced_alike
+        return shown and self._price_settled
+
+    @property
+    def _price_settled(self) -> bool:
+        return self.priced_alike and (self.cost_p_holm is None or self.cost_p_holm < _ALPHA)
 
     @property
     def _beside_free(self) -> float:
@@ -173,6 +179,7 @@ def _as_is(pair: Pair) -> Comparison:
         break_even=pair.break_even,
         saving=pair.saving,
         items_to_separate=pair.items_to_separate,
+        cost_p_holm=pair.cost_p_holm,
     )
 
 

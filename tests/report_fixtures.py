@@ -403,6 +403,7 @@ def _pairs(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Pair
                 break_even=break_even(extra, difference),
                 saving=with_failures(paired_means(cost_a, cost_b), difference, CORRECTION.usd),
                 items_to_separate=items_to_separate(gain, loss, len(of_a)),
+                cost_p_holm=None,
             )
         )
     adjusted = holm([pair.p_value or 0.0 for pair in drafts]) if drafts else []

@@ -22,9 +22,11 @@ SIZES = {OPUS: 900, HAIKU: 300}
 """Words of each model's outputs: at 1,000 a minute, 54 and 18 s."""
 
 
-def graded(choose: Callable[[int, bool], Choice] | None, seconds: float | None, items: int = 40) -> Analysis:
+def graded(
+    choose: Callable[[int, bool], Choice] | None, seconds: float | None, items: int = 40, others: int = 0
+) -> Analysis:
     """Two outputs an item, shown first in turn. `choose` prefers by item and whether the long one is shown first;
-    `seconds` of attention go to each output.
+    `seconds` of attention go to each output; `others` compare them as well, and favour no place.
     """
     book, preferences, marks = Book(spec((OPUS, HAIKU)), rounds=[round_(1, (ANN,))]), [], []
     for n in range(items):
@@ -38,6 +40,8 @@ def graded(choose: Callable[[int, bool], Choice] | None, seconds: float | None, 
                 marks.append(Marking(1, ANN, trial, "level", {"criterion": "right", "level": 1}, seconds))
         if choose is not None:
             preferences.append(Preference(1, ANN, first, second, choose(n, first == long)))
+        for other in range(others):
+            preferences.append(Preference(1, f"fair{other}", first, second, "first" if n % 4 < 2 else "second"))
     return analyze(book.snapshot(preferences=tuple(preferences), markings=tuple(marks)))
 
 
@@ -67,6 +71,17 @@ def test_a_liking_for_a_place_is_told_from_one_for_length(
     assert rows(part)[1][4] == "not a bias by itself"
 
 
+def test_of_many_people_one_who_leans_by_chance_is_not_accused() -> None:
+    """27 of 40 is apart from a half by itself (52 to 80 %), and not among six people who compared outputs."""
+    alone = graded(lambda n, _: "first" if n < 27 else "second", seconds=60)
+    among = graded(lambda n, _: "first" if n < 27 else "second", seconds=60, others=5)
+    assert section(alone, "leanings").heading == "ann prefers the output shown first"
+    assert (
+        section(among, "leanings").heading == "Nobody is shown to favour a place or to grade faster than reading takes"
+    )
+    assert among.leanings[0].first == alone.leanings[0].first
+
+
 def test_ties_and_what_was_taken_back_lean_nowhere() -> None:
     (found,) = graded(lambda n, _: "tie" if n % 2 else "first", seconds=60).leanings
     assert found.first == stats.rate_clustered([1] * 20, [1] * 20)
@@ -85,15 +100,31 @@ def test_items_whose_outputs_got_less_time_than_reading_takes_are_counted(second
     assert heading.startswith(
         "ann graded 100% (91–100%) of items faster than they can be read" if share else "ann is not shown"
     )
-    warned = [line for line in analysis.warnings if "faster than they can be read" in line]
+    warned = [line for line in analysis.warnings if "faster than reading takes" in line]
     assert [line.partition(":")[0] for line in warned] == (
-        ["ann graded 100% of the items (91% to 100%) faster than they can be read"] if share else []
+        ["Grader ann was faster than reading takes on 100% of the items (91% to 100%)"] if share else []
     )
+    labels = {part.label for part in build_report(analysis).sections}
+    assert "Attention" in labels
+    assert all(line.endswith("; Attention in the report has more.") for line in warned)
 
 
 def test_a_glance_at_a_few_items_is_no_reason_to_doubt_a_rate() -> None:
     few = replace(graded(None, 37.0).leanings[0], hasty=stats.rate(4, 40))  # 4 to 23 %
     assert list(hasty_graders([few])) == []
+
+
+def test_haste_in_a_round_that_no_longer_counts_says_nothing_of_the_rates() -> None:
+    book = Book(spec((OPUS,)), rounds=[round_(1, (ANN,)), round_(2, ("bob",))])
+    marks = []
+    for n in range(40):
+        trial = book.trial(f"i{n}", answered(text="word " * 900))
+        for number, (grader, seconds) in enumerate(((ANN, 1.0), ("bob", 60.0)), 1):
+            book.grade(trial, 1, grader=grader, round_id=number)
+            marks.append(Marking(number, grader, trial, "level", {"criterion": "right", "level": 1}, seconds))
+    found = analyze(book.snapshot(markings=tuple(marks)))
+    assert [each.grader for each in found.leanings] == ["bob"]
+    assert not [line for line in found.warnings if "faster than reading takes" in line]
 
 
 def test_time_that_nobody_measured_and_second_sight_are_no_haste() -> None:

@@ -19,7 +19,7 @@ from evalkit.analysis.results import Analysis
 from evalkit.blocks import (
     Table,
 )
-from evalkit.chart_blocks import Frontier
+from evalkit.chart_blocks import Forest, Frontier
 from evalkit.pairing import compare
 from evalkit.report import build_report, render_html, render_markdown, section_modules
 from evalkit.stats import Estimate
@@ -316,6 +316,21 @@ def test_a_heading_calls_none_of_several_equal_gaps_the_largest(tags: str, headi
         for model in (BY_HAND_OPUS, BY_HAND_HAIKU):
             book.trial(f"z{place}", answered(), model=model, level=1)
     assert section(analyze(book.snapshot()), "slices").heading == heading
+
+
+def test_the_part_that_a_heading_names_is_drawn_however_rare_its_tag() -> None:
+    book = Book(spec((BY_HAND_OPUS, BY_HAND_HAIKU)))
+    for tag, items, level in (*((tag, 21, 1) for tag in "abcdefgh"), ("legal", 20, 0)):
+        for place in range(items):
+            book.item(f"{tag}{place}", tags=(tag,))
+            book.trial(f"{tag}{place}", answered(), level=1)
+            book.trial(f"{tag}{place}", answered(), model=BY_HAND_HAIKU, level=level)
+    part = section(analyze(book.snapshot()), "slices")
+    assert part.heading == "Haiku 4.5 falls behind Opus 4.6 most clearly on legal items"
+    drawn = [row.label for block in part.blocks if isinstance(block, Forest) for row in block.rows]
+    assert drawn == [*"abcdefg", "legal"]
+    assert "1 rarer tag not drawn" not in plain_text(part.lede)
+    assert "1 tag not drawn" in plain_text(part.lede)
 
 
 def test_parts_of_a_run_that_nobody_graded_are_not_said_to_set_nobody_apart() -> None:

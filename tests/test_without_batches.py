@@ -12,6 +12,7 @@ from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.sides import request_cost_ratio, standing
 from evalkit.models import display_name
+from evalkit.pairing import Comparison, compare
 from evalkit.pricing import LIST_PRICES
 from evalkit.records import Snapshot, Usage
 from evalkit.report import render_markdown
@@ -106,6 +107,30 @@ def test_runs_that_went_unlike_ways_are_compared_at_one_price(then: Way, now: Wa
     assert not found.without_batches, "the figures of this run alone stay as billed"
     assert "at more cost" not in render_markdown(found)
     assert "at less cost" not in render_markdown(found)
+
+
+def test_of_many_models_none_is_called_dearer_by_chance() -> None:
+    """Six models of which one costs 15% more than another (p .017 by itself): not with 15 pairs allowed for."""
+    models = tuple(f"model-{letter}" for letter in "abcdef")
+
+    def costs(among: int) -> Comparison:
+        book = Book(spec(models[:among]))
+        for item in range(40):
+            for place, model in enumerate(models[:among]):
+                noise = ((item * 7 + place * 13) % 11 - 5) / 30
+                book.trial(
+                    f"i{item:02}", answered(0.01 * (1 + noise) * (1.15 if place == 1 else 1)), model=model, level=1
+                )
+        found = compare(analyze(book.snapshot()), models[1], models[0])
+        assert found is not None
+        return found
+
+    two, six = costs(2), costs(6)
+    assert two.cost_ratio == six.cost_ratio
+    assert two.cost_p_holm is not None
+    assert 0.01 < two.cost_p_holm < 0.05, "shown by itself"
+    assert two.dearer
+    assert not six.dearer
 
 
 def test_prices_are_no_change_of_a_model_since_the_baseline_run() -> None:

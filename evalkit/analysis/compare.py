@@ -18,14 +18,29 @@ _UNPRICED = no_estimate("a request is unpriced, so no ratio can be given", 0.95,
 
 
 def pairs(tables: Mapping[str, Columns], seed: int, correction_usd: Estimate) -> tuple[Pair, ...]:
-    """Every pair of models on the items that both have a verdict on; p-values adjusted by Holm."""
+    """Every pair of models on the items that both have a verdict on."""
     return adjusted([pair_of(a, b, tables[a], tables[b], seed, correction_usd) for a, b in combinations(tables, 2)])
 
 
 def adjusted(found: Sequence[_P]) -> tuple[_P, ...]:
-    with_p = [pair for pair in found if pair.p_value is not None]
-    values = iter(stats.holm([pair.p_value for pair in with_p if pair.p_value is not None]))
-    return tuple(replace(pair, p_holm=next(values)) if pair.p_value is not None else pair for pair in found)
+    """The same with the p-values of rates, and of cost ratios, each adjusted by Holm over all pairs."""
+    rates, costs = _holm([pair.p_value for pair in found]), _holm([_cost_p(pair.cost_ratio) for pair in found])
+    return tuple(
+        replace(pair, p_holm=p, cost_p_holm=of_cost) for pair, p, of_cost in zip(found, rates, costs, strict=True)
+    )
+
+
+def _holm(p_values: Sequence[float | None]) -> list[float | None]:
+    values = iter(stats.holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(values) for p in p_values]
+
+
+def _cost_p(ratio: Estimate) -> float | None:
+    """Two-sided p of equal costs, by the limit that 1 would have to reach; None without one."""
+    value, low, high = (None if not x else 1 / x for x in (ratio.value, ratio.high, ratio.low))
+    sides = (ratio, replace(ratio, value=value, low=low, high=high)) if value else (ratio,)
+    known = [p for p in map(stats.above_one_p, sides) if p is not None]
+    return min(1.0, 2 * min(known)) if known else None
 
 
 def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int, correction_usd: Estimate) -> Pair:
@@ -33,7 +48,7 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int, corre
     of_a, of_b = in_all((table_a.decided, table_b.decided))
     if not len(of_a):
         nothing = no_estimate("no item has a verdict for both models", 0.95, "Tango score")
-        return Pair(a, b, 0, 0.0, 0.0, nothing, None, None, nothing, nothing, nothing, nothing, None)
+        return Pair(a, b, 0, 0.0, 0.0, nothing, None, None, nothing, nothing, nothing, nothing, None, None)
     discordance = stats.discordance(of_b.satisfied, of_a.satisfied)
     if _epochs(of_a, of_b) > 1:
         p_value = stats.sign_flip_p(of_b.satisfied, of_a.satisfied, seed)
@@ -53,7 +68,7 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int, corre
         money = (scaled(money[0], _dearer_by(table_b), 1 / _dearer_by(table_a)), *money[1:])
     worth = stats.paired_worth(of_b.satisfied, of_a.satisfied, _epochs(of_a, of_b))
     separate = stats.items_to_separate(discordance.gain, discordance.loss, len(of_a), worth=worth)
-    return Pair(a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, *money, separate)
+    return Pair(a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, *money, separate, None)
 
 
 def _dearer_by(table: Columns) -> float:

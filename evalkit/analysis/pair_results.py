@@ -15,6 +15,7 @@ class Pair:
     where the data do not show that one is better, and no value where one is never overtaken. `saving`: what b saves
     against a on a request (USD) once failures are put right, prices, corrections and the doubt of all of them included.
     `items_to_separate`: items of as many epochs at which the difference would show if it stayed; None if there is none.
+    `cost_p_holm`: that costs are equal, two-sided, from the limits of `cost_ratio`, adjusted over all pairs.
     """
 
     a: str
@@ -30,6 +31,7 @@ class Pair:
     break_even: Estimate
     saving: Estimate
     items_to_separate: int | None
+    cost_p_holm: float | None
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ def _how(comparisons: list[Comparison]) -> str:
         "Each model of this run against the same model, or the one of the same tier, in the baseline run, on up to"
         f" {plural(max(c.items for c in comparisons), 'item')} that both have a verdict on. A difference counts as"
         " shown only if its interval excludes zero and Holm's adjustment over all rows agrees, no change only if it"
-        f" lies within {MARGIN * 100:.0f} points to either side. Cost ratio: per satisfactory output, now over then."
+        f" lies within {MARGIN * 100:.0f} points to either side. Cost ratio: per satisfactory output, now over then;"
+        " a cost is called more or less by the same rule."
         " Latency ratio: one attempt's time, now over then, over the items that both answered."
     )
 

@@ -23,7 +23,8 @@ def build(analysis: Analysis) -> Section | None:
         heading=_heading(analysis.leanings),
         lede=words(
             "What people may be swayed by beside the quality of an output. Places are balanced, so without a leaning "
-            "half of the preferences go to the one shown first; longer outputs may well be better ones. Attention is "
+            "half of the preferences go to the one shown first; that somebody favours a place is said with all who "
+            "compared outputs allowed for (Bonferroni). Longer outputs may well be better ones. Attention is "
             f"checked against the fastest that anybody could read, {FASTEST_WORDS_S * 60:,.0f} words a minute."
         ),
         blocks=(table("People's leanings and attention", columns, rows),),
@@ -32,7 +33,7 @@ def build(analysis: Analysis) -> Section | None:
 
 
 def _heading(leanings: tuple[Leaning, ...]) -> str:
-    swayed = [f"{each.grader} prefers the output shown {_side(each.first)}" for each in leanings if _sways(each.first)]
+    swayed = [f"{each.grader} prefers the output shown {_side(each.first)}" for each in leanings if each.sways]
     hasty = [each for each in leanings if each.hasty.value]
     read = [
         f"{each.grader} graded {estimated(each.hasty, 'percent')} of items faster than they can be read"
@@ -45,10 +46,6 @@ def _nobody(leanings: tuple[Leaning, ...]) -> str:
     return f"{leanings[0].grader} is not shown" if len(leanings) == 1 else "Nobody is shown"
 
 
-def _sways(first: Estimate) -> bool:
-    return (first.low is not None and first.low > 0.5) or (first.high is not None and first.high < 0.5)
-
-
 def _side(first: Estimate) -> str:
     return "first" if (first.value or 0.0) > 0.5 else "second"
 
@@ -56,7 +53,7 @@ def _side(first: Estimate) -> str:
 def _rows(leaning: Leaning) -> Iterable[Row]:
     shown = {True: "yes", False: "no"}
     if leaning.first.value is not None:
-        yield _row(leaning.grader, "Prefers the output shown first", leaning.first, "50%", shown[_sways(leaning.first)])
+        yield _row(leaning.grader, "Prefers the output shown first", leaning.first, "50%", shown[leaning.sways])
         yield _row(leaning.grader, "Prefers the longer output", leaning.longer, "unknown", "not a bias by itself")
     hasty = "unknown" if leaning.hasty.value is None else shown[leaning.hasty.value > 0]
     yield _row(leaning.grader, "Graded faster than it can be read", leaning.hasty, "0%", hasty)

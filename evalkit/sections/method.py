@@ -338,7 +338,7 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
         "p-values",
         words(
             "McNemar mid-p" if analysis.spec.epochs == 1 else "sign-flip permutation of item means",
-            ", adjusted after Holm over all pairs of models",
+            ", adjusted after Holm over all pairs of models; those of cost ratios from their limits, adjusted alike",
         ),
     )
     yield "Draws", words(f"orders, resamples and permutations start from the run's seed, {analysis.spec.seed}")

@@ -123,7 +123,8 @@ def _lede(comparisons: list[Comparison]) -> Text:
     return words(
         f"Both models of a row have a verdict on the same {few}{plural(sizes[-1], 'item')}. The line is the Tango "
         "interval of the paired difference; a difference counts as shown only if its interval excludes zero and Holm's "
-        "adjustment over all pairs agrees. Cost ratio: per satisfactory output, first over second."
+        "adjustment over all pairs agrees. Cost ratio: per satisfactory output, first over second; a cost is called "
+        "more or less by the same rule."
     )
 
 

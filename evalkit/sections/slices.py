@@ -36,12 +36,13 @@ def build(analysis: Analysis) -> Section | None:
     slices = [s for s in analysis.slices if s.items and s.pass_rate]
     if not slices or not series:
         return None
-    heading = _heading(analysis, slices)
+    heading, named = _heading(analysis, slices)
     difficulty = [s for s in slices if s.kind == "difficulty"]
     context = [s for s in slices if s.kind == "context"]
     tags = sorted((s for s in slices if s.kind == "tag"), key=lambda s: (-s.items, s.name))
-    charts = [_chart(analysis, part, series, heading) for part in (difficulty, context, tags[:_MOST]) if part]
-    rest = f" {plural(len(tags) - _MOST, 'rarer tag')} not drawn." if len(tags) > _MOST else ""
+    drawn = [*tags[: _MOST - 1], *([named] if named in tags[_MOST:] else tags[_MOST - 1 : _MOST])]
+    charts = [_chart(analysis, part, series, heading) for part in (difficulty, context, drawn) if part]
+    rest = f" {plural(len(tags) - _MOST, 'tag')} not drawn." if len(tags) > _MOST else ""
     return Section(
         name="slices",
         label="Difficulty and tags",
@@ -50,7 +51,7 @@ def build(analysis: Analysis) -> Section | None:
             "Pass rates on parts of the items. These are many comparisons on few items each: read them as hints where "
             f"to look, not as results.{rest}"
         ),
-        blocks=(*charts, *_gaps([*difficulty, *context, *tags[:_MOST]], series)),
+        blocks=(*charts, *_gaps([*difficulty, *context, *drawn], series)),
     )
 
 
@@ -74,26 +75,27 @@ def _gaps(slices: list[Slice], series: tuple[Series, ...]) -> Iterator[Table]:
         yield table(told, columns, rows, folded=told)
 
 
-def _heading(analysis: Analysis, slices: list[Slice]) -> str:
-    """The slice on which two models differ most clearly item by item, all pairs on all slices allowed for
-    (Bonferroni)."""
+def _heading(analysis: Analysis, slices: list[Slice]) -> tuple[str, Slice | None]:
+    """What the parts show, and the one on which two models differ most clearly item by item, all pairs on all parts
+    allowed for (Bonferroni); None where none do."""
     tests = sum(comb(len(part.pass_rate), 2) for part in slices)
     sides = standing(analysis).sides
     gaps = [
-        (p, part.name, analysis.model(worse).name, analysis.model(best).name)
-        for part in slices
+        (p, part.name, analysis.model(worse).name, analysis.model(best).name, place)
+        for place, part in enumerate(slices)
         for worse, best in permutations(part.pass_rate, 2)
         if (p := _behind_p(both(sides[worse], sides[best], part.item_ids), analysis.spec.seed)) * tests <= ALPHA
     ]
     if all(rate.value is None for part in slices for rate in part.pass_rate.values()):
-        return "No part of the items is graded yet"
+        return "No part of the items is graded yet", None
     if not gaps and len(analysis.models) == 1:
-        return "How the parts of the items came out"
+        return "How the parts of the items came out", None
     if not gaps:
-        return f"No part of the items is shown to set the models apart{allowed_for(tests)}"
-    least, name, worse, best = min(gaps)
+        return f"No part of the items is shown to set the models apart{allowed_for(tests)}", None
+    least, name, worse, best, place = min(gaps)
     alone = sum(isclose(gap[0], least) for gap in gaps) == 1
-    return f"{worse} falls behind {best} {'most clearly' if alone else 'as clearly as anywhere'} on {name} items"
+    how = "most clearly" if alone else "as clearly as anywhere"
+    return f"{worse} falls behind {best} {how} on {name} items", slices[place]
 
 
 def _behind_p(sides: Shared, seed: int) -> float:
