@@ -411,6 +411,17 @@ HOSTILE = (
 
 
 @pytest.mark.long
+def test_outputs_that_are_read_from_the_right_are_set_from_the_right(serve: Serve, sit: Callable[..., Seat]) -> None:
+    arabic = "نعم! يمكنك إرجاع Breeze L خلال 14 يوما.\n\n1. بند"
+    seat = sit(serve(1, output=lambda *_: arabic))
+    for _ in ("rendered", "raw"):
+        text = seat.page.locator(".output .text").first
+        assert text.evaluate("(e) => getComputedStyle(e).direction") == "rtl"
+        seat.press("r")
+    assert seat.complaints == []
+
+
+@pytest.mark.long
 def test_hostile_outputs_stand_there_as_text(serve: Serve, sit: Callable[..., Seat]) -> None:
     served = serve(2, output=lambda item, model: HOSTILE[3 * item + LINE_UP.index(model)])
     seat = sit(served, width=390, height=844)

@@ -583,6 +583,27 @@ def test_judges_that_are_listened_to_are_also_taken_as_one() -> None:
     )
 
 
+def test_of_several_rounds_people_prefer_as_in_the_one_that_counts() -> None:
+    """A round is done again because the one before is not to be relied on; of none that counts, the newest speaks."""
+
+    def found(*rounds: tuple[int, str, Any], graded: int | None) -> tuple[int, int, int]:
+        book = Book(spec((OPUS, HAIKU)), rounds=[round_(number, (grader,)) for number, grader, _ in rounds])
+        said = []
+        for n in range(6):
+            one, other = (book.trial(f"i{n}", answered(), model=model) for model in (OPUS, HAIKU))
+            for number, grader, choice in rounds:
+                said.append(Preference(number, grader, one, other, choice))
+                if number == graded:
+                    book.grade(one, 1, grader=grader, round_id=number)
+        made = book.snapshot(preferences=tuple(said), rounds=tuple(book.rounds))
+        (only,) = analyze(made).preferred
+        return only.won_by_a, only.won_by_b, only.tied
+
+    assert found((1, ANN, "first"), (2, BEN, "tie"), graded=2) == (0, 0, 6)
+    assert found((1, ANN, "first"), (2, ANN, "tie"), graded=2) == (0, 0, 6), "nobody counts twice"
+    assert found((1, ANN, "first"), (2, BEN, "second"), graded=None) == (0, 6, 0)
+
+
 def test_pairs_alone_are_said_to_give_no_rate() -> None:
     book = Book(spec((OPUS, HAIKU)))
     first, second = (book.trial("i", answered(), model=model) for model in (OPUS, HAIKU))

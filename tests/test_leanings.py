@@ -104,6 +104,7 @@ def test_items_whose_outputs_got_less_time_than_reading_takes_are_counted(second
     assert [line.partition(":")[0] for line in warned] == (
         ["Grader ann was faster than reading takes on 100% of the items (91% to 100%)"] if share else []
     )
+    assert not warned or analysis.warnings[0] == warned[0], "before what says less of a rate"
     labels = {part.label for part in build_report(analysis).sections}
     assert "Attention" in labels
     assert all(line.endswith("; Attention in the report has more.") for line in warned)

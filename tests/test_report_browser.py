@@ -102,6 +102,41 @@ def test_a_report_stands_alone_and_fits_its_window(name: str, browser: Browser, 
     opened.page.close()
 
 
+ARABIC = "نعم! يمكنك إرجاع Breeze L خلال 14 يوما.\nThe second line is English."
+ENDS = """(node) => {
+  const text = document.createTreeWalker(node, NodeFilter.SHOW_TEXT)
+  const box = (from) => {
+    for (let part = text.currentNode = node; (part = text.nextNode());) {
+      const at = part.data.indexOf(from)
+      if (at < 0) continue
+      const range = document.createRange()
+      range.setStart(part, at)
+      range.setEnd(part, at + 1)
+      return range.getBoundingClientRect().x
+    }
+  }
+  return [box("نعم"), box("يوما."), box("The second"), box("English")]
+}"""
+"""Where the first and the last word of each line stand."""
+
+
+@pytest.mark.long
+def test_texts_that_are_read_from_the_right_are_set_from_the_right(browser: Browser, tmp_path: Path) -> None:
+    made = analysis()
+    first = made.outputs[0]
+    outputs = (replace(first.outputs[0], text=ARABIC), *first.outputs[1:])
+    shown = replace(made, outputs=(replace(first, task=ARABIC, outputs=outputs), *made.outputs[1:]))
+    opened = Opened(browser, tmp_path / "report.html", render_html(shown))
+    opened.open_items(len(shown.outputs))
+    for where in (".context .text", ".answer"):
+        texts = opened.page.locator(where, has_text="Breeze L")
+        assert texts.count() == 1
+        start, end, second, english = texts.evaluate(ENDS)
+        assert start > end, "the sentence begins at the right"
+        assert second < english, "and an English line at the left"
+    opened.page.close()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["whole", "routed", "one_model_failed", "people_and_judge", "one_item"])
 def test_nothing_in_a_drawing_is_cut_off_or_covered_on_paper(name: str, browser: Browser, tmp_path: Path) -> None:

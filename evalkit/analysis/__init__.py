@@ -35,7 +35,7 @@ from evalkit.analysis.sweep import sweep_of, sweep_warnings
 from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_results
 from evalkit.analysis.validity import validities
 from evalkit.analysis.views import Levels, levels_by_grader
-from evalkit.analysis.warn import warnings_for
+from evalkit.analysis.warn import about_origin, warnings_for
 from evalkit.analysis.without_batches import batch_warnings, sent_apart, without_batches
 from evalkit.analysis.workers import worker_results
 from evalkit.conditional import mark, refuse
@@ -226,9 +226,10 @@ def _warnings(
     )
     asked = analysis.spec.cache != "off" and any(model.counts.answered for model in analysis.models)
     return (
-        *about,
+        *about_origin(snapshot),
         *seen_through(analysis.blinding),
         *hasty_graders(analysis.leanings),
+        *about,
         *cache_warnings(analysis.caching, marked=asked),
         *cliff_warnings(analysis.price_cliffs),
         *(batch_warnings(snapshot, results) if analysis.without_batches else ()),

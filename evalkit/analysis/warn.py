@@ -37,13 +37,12 @@ def warnings_for(
     shared_items: int = 0,
     results: Sequence[TrialResult] = (),
 ) -> tuple[str, ...]:
-    """All warnings of a run; `judges` as people found them that graded the same outputs.
+    """Warnings of a run but for its origin; `judges` as people found them that graded the same outputs.
 
     `agreement` of the graders with each other; `shared_items` have a verdict under every model; `tables` hold the
     trials of each, which `results` are as they came out.
     """
     return (
-        *_about_origin(snapshot),
         *_about_corrected(models, judges, rubric.decision.bar, results),
         *_about_trust(snapshot, grading, judges, agreement),
         *_about_picked(grading, results, judges),
@@ -90,7 +89,8 @@ def _signed(x: float) -> str:
     return f"{x + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
 
 
-def _about_origin(snapshot: Snapshot) -> Iterator[str]:
+def about_origin(snapshot: Snapshot) -> Iterator[str]:
+    """That the sandbox stood in for a model, which comes before all else."""
     if snapshot.spec.simulated:
         yield "SIMULATED: the sandbox wrote these outputs; they say nothing about any real model."
     elif graded_by_sandbox(snapshot):

@@ -23,7 +23,9 @@ _MOST_SENTENCES = 12
 _MOST_CHARACTERS = 60_000
 """Forges turn down comments from about 65,000 on; the rest is for what posts it."""
 _TABLE_CHARACTERS = 25_000
-_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+_SPECIAL = re.compile(r"([\\`*_\[\]|~]|\$(?!\d)|^[-+#](?=[\s#]|$))")
+"""What Markdown and formulas are made of, and what makes a heading or a list of a line that begins with it."""
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 _NO_LINK = "\N{ZERO WIDTH NON-JOINER}"  # stops what a forge makes of @name, #123, !123, GH-123 and addresses
 _REFERENCE = re.compile(r"[@#!](?=\w)|\bGH(?=-\d)", re.IGNORECASE)
 
@@ -61,7 +63,7 @@ def escape(text: str) -> str:
     """Foreign text on one line, without any power over Markdown, mentions, issue links or HTML."""
     line = " ".join(visible(text).split())
     line = _SPECIAL.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
-    line = _unlinked(line)
+    line = _unlinked(_NUMBERED.sub(r"\1\\\2", line))
     return line.replace("://", f":{_NO_LINK}//").replace("www.", f"www{_NO_LINK}.")
 
 

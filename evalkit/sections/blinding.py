@@ -22,10 +22,18 @@ def build(analysis: Analysis) -> Section | None:
         heading=_heading(analysis),
         lede=words(
             "Names of models and makers are replaced by a visible mark before anybody grades. Style cannot be hidden: "
-            "whether it gave authors away is asked in the end, and told by Bang's index, 1 if every guess is right, "
-            "0 at chance."
+            f"{_whether_asked(analysis)}"
         ),
         blocks=tuple(_blocks(analysis)),
+    )
+
+
+def _whether_asked(analysis: Analysis) -> str:
+    if analysis.blinding is None:
+        return "whether it gave authors away was not asked (`evalkit grade --ask-author`)."
+    return (
+        "whether it gave authors away was asked in the end, and is told by Bang's index, 1 if every guess is right, "
+        "0 at chance."
     )
 
 

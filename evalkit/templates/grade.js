@@ -32,7 +32,7 @@
   const key = (name) => make("kbd", {}, name);
   const unseen = (words) => make("span", { className: "unseen" }, words);
   const bytes = (words) => new TextEncoder().encode(words).length;
-  const text = (tree, more = "") => make("div", { className: `text ${more}` }, grown(tree));
+  const text = (tree, more = "") => make("div", { className: `text ${more}`, dir: "auto" }, grown(tree));
 
   // --- where the pile comes from and where marks go: this server, or whatever an offline page puts in its place ---
 
