@@ -131,6 +131,15 @@ def test_growth_is_refused_with_a_reason(rows: list[Mapping[str, Any]], name: st
         assert logged.spend_usd is None
 
 
+def test_users_are_known_in_a_week_whose_costs_are_not() -> None:
+    rows = weekly(8)
+    unpriced = said(*({**row, "output_tokens": None} for row in rows[:10]), *rows[10:])
+    assert unpriced.growth["users"].value == pytest.approx(1.0)
+    assert unpriced.growth["cost"].reason == "10 of 80 requests are unpriced"
+    idle = said(*rows[:20], *rows[30:])
+    assert {estimate.reason for estimate in idle.growth.values()} == {"no request in the week of 2026-09-14"}
+
+
 @pytest.mark.parametrize(("grow", "state"), [(1.1, "shown"), (1.0, "not enough data"), (0.9, "not shown")])
 def test_cost_that_grows_faster_than_users_is_found(grow: float, state: str) -> None:
     logged = said(*weekly(8, grow=grow))
@@ -249,6 +258,13 @@ def test_a_log_is_held_to_the_prices_of_the_names_that_it_uses() -> None:
     cut = replace(run, spec=replace(run.spec, rates={**run.spec.rates, pin: tiers}))
     assert not refused(cut), "of a price that no line pays"
     assert refused(cut, line(41, model=alias, difficulty="easy", cache_read_tokens=50))
+
+
+def test_names_of_one_model_that_are_priced_apart_are_told_to_be_read_apart() -> None:
+    """No run is made by two price lists for one model."""
+    rows, other = weekly(6, difficulty="easy"), "bedrock:us.anthropic.claude-sonnet-4-6"
+    saving = said(*rows, *({**row, "model": other} for row in rows)).saving
+    assert saving.reason == "the log has Sonnet 4.6 under names of different rates: read it in parts, one for each name"
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,8 @@ def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -
 
 
 def _by_other_rates(lines: Sequence[UsageLine], found: Moved, analysis: Analysis, prices: Prices) -> Estimate | None:
-    """That a log is priced by other rates than the run was: a ratio of the run's costs then says nothing of its own.
+    """That a log is priced by other rates than the run was, or by several: a ratio of the run's costs then says nothing
+    of its own.
 
     By the rates of input and output, and those of caches where the log has any; costs that were imported have none.
     """
@@ -101,24 +102,25 @@ def _by_other_rates(lines: Sequence[UsageLine], found: Moved, analysis: Analysis
         if move is not None:
             called[found.moves[move].current].add(line.model)
             called[found.moves[move].toward].add(found.moves[move].toward)
-    differ = []
+    differ, apart = [], []
     for model, names in called.items():
-        ran, now = spec.rates.get(model), [prices.tiers(name, lines[-1].at) for name in names]
+        ran, logged = spec.rates.get(model), [prices.tiers(name, lines[-1].at) for name in names]
+        now = [_figures(tiers, cached) for tiers in logged if tiers]
+        if any(one != now[0] for one in now):
+            apart.append(display_name(model, spec.models))
         if ran:
-            other = model in analysis.priced_otherwise or any(
-                tiers and _figures(tiers, cached) != _figures(ran, cached) for tiers in now
-            )
+            other = model in analysis.priced_otherwise or any(one != _figures(ran, cached) for one in now)
         else:  # of a run file that does not keep its rates, but the version of its prices
             own = not names.isdisjoint(prices.own) or OWN_RATES in spec.prices_version
             other = own and not came_with_import(spec, model) and prices.version() != spec.prices_version
         if other:
             differ.append(display_name(model, spec.models))
-    if not differ:
-        return None
-    reason = (
-        f"the log is priced by other rates of {', '.join(sorted(differ))} than the run was: repeat the run by these"
-    )
-    return no_estimate(reason, 0.95, METHOD)
+    reason = ""
+    if apart:  # no run has two price lists for one model
+        reason = f"has {', '.join(sorted(apart))} under names of different rates: read it in parts, one for each name"
+    elif differ:
+        reason = f"is priced by other rates of {', '.join(sorted(differ))} than the run was: repeat the run by these"
+    return no_estimate(f"the log {reason}", 0.95, METHOD) if reason else None
 
 
 def _figures(tiers: Sequence[Rates], cached: bool) -> list[tuple[float | None, ...]]:
@@ -160,13 +162,14 @@ def _growth(lines: Sequence[UsageLine], costs: Sequence[float | None], weeks: Se
         usd[week_of(line)] += cost or 0.0
         users[week_of(line)].add(line.user or "")
     few = f"{len(weeks)} whole weeks, fewer than {FEWEST_WEEKS}" if len(weeks) < FEWEST_WEEKS else ""
-    empty = next((f"no cost in the week of {week}" for week in weeks if not usd[week]), "")
+    free = next((f"no cost in the week of {week}" for week in weeks if not usd[week]), "")
+    idle = next((f"no request in the week of {week}" for week in weeks if not users[week]), "")
     unpriced = _lacking(sum(cost is None for _, cost in inside), len(inside), "are unpriced")
     unnamed = _lacking(sum(line.user is None for line, _ in inside), len(inside), "name no user")
     series: Mapping[str, tuple[str, Callable[[date], float]]] = {
-        "cost": (few or unpriced or empty, lambda week: usd[week]),
-        "users": (few or unnamed or empty, lambda week: len(users[week])),
-        "cost per user": (few or unpriced or unnamed or empty, lambda week: usd[week] / len(users[week])),
+        "cost": (few or unpriced or idle or free, lambda week: usd[week]),
+        "users": (few or unnamed or idle, lambda week: len(users[week])),
+        "cost per user": (few or unpriced or unnamed or idle or free, lambda week: usd[week] / len(users[week])),
     }
     return {
         name: no_estimate(reason, 0.95, _T, len(weeks)) if reason else stats.growth([value(week) for week in weeks])
