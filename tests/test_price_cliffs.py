@@ -175,8 +175,8 @@ def test_the_cliff_of_the_cheaper_model_is_met_by_its_own_tokens(
 ) -> None:
     """Haiku 5.5 makes 1.3 tokens of one of Sonnet 4.6's."""
     longest = {SONNET: {"i": tried}, CHEAP: {} if of_cheap is None else {"i": of_cheap}}
-    place = _Place(SONNET, CHEAP, ("easy",), (replace(planted().slices[0], item_ids=frozenset({"i"})),))
-    assert place.side(tokens, place.rates(longest)) == (False, beyond)
+    part = replace(planted().slices[0], item_ids=("i",))
+    assert _Place(SONNET, CHEAP, (), (part,), longest, {}).side(tokens) == (False, beyond)
     assert _sides(SONNET, CHEAP, "i", longest) == (False, tried > 80_000)
     assert _sides(SONNET, CHEAP, "another", longest) == (False, None)
 

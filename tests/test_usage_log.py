@@ -178,7 +178,7 @@ def test_weeks_that_the_log_does_not_span_do_not_count() -> None:
         ({"model": OPUS, "difficulty": "hard"}, None, ""),
         ({"model": "claude-haiku-4-5", "difficulty": "easy"}, None, ""),  # an alias of the run's; nothing is cheaper
         ({}, None, "no difficulty, tag or input size"),
-        ({"tags": ["unheard-of"]}, None, "no difficulty, tag or input size"),
+        ({"tags": ["unheard-of"]}, None, "a tag that no item of the run has"),
         ({"model": "claude-opus-5", "difficulty": "easy"}, None, "Opus 5 is not in the run"),
     ],
 )

@@ -28,8 +28,8 @@ def monthly_saving(
     """USD of requests a month. A request that moves saves its own cost times (1 - cost ratio of the run).
 
     The weeks' savings vary, and so do the ratios: the two variances add up; a ratio that is the same on every item
-    has none. No figure from fewer than four whole weeks, without anything to move, or where a request that would move,
-    or a ratio, has no price; no interval where a ratio rests on too few items for one, or all weeks save the same.
+    has none. No figure from fewer than four whole weeks, without anything to move, or where a request that would move
+    has no price; no interval where a ratio rests on too few items for one, or all weeks save the same.
     """
     spent: dict[int, dict[date, float]] = defaultdict(lambda: defaultdict(float))
     unpriced = 0
@@ -39,11 +39,10 @@ def monthly_saving(
         unpriced += cost is None
         day = line.at.date()
         spent[move][day - timedelta(days=day.weekday())] += cost or 0.0
-    ratios = [move.cost_ratio.value for move in found.moves]
-    reason = _why_none(found, unpriced, ratios, len(weeks))
+    reason = _why_none(found, unpriced, len(weeks))
     if reason:
         return no_estimate(reason, 0.95, METHOD, len(weeks))
-    shares = [1 - ratio for ratio in ratios if ratio is not None]
+    shares = [1 - ratio for move in found.moves if (ratio := move.cost_ratio.value) is not None]
     weekly = [sum(share * spent[i][week] for i, share in enumerate(shares)) for week in weeks]
     value = mean(weekly) * WEEKS_A_MONTH
     spread = _spread(found.moves, spent, weeks)
@@ -55,13 +54,12 @@ def monthly_saving(
     return Estimate(value, value - half, value + half, 0.95, len(weeks), METHOD)
 
 
-def _why_none(found: Moved, unpriced: int, ratios: Sequence[float | None], weeks: int) -> str:
+def _why_none(found: Moved, unpriced: int, weeks: int) -> str:
     if not found.moves:
-        return f"no request belongs to a part on which a cheaper model is shown to be {HARDLY_WORSE}"
+        cheaper = "model that costs less there" if found.no_cheaper else "cheaper model"
+        return f"no request belongs to a part on which a {cheaper} is shown to be {HARDLY_WORSE}"
     if unpriced:
         return f"{unpriced:,} of the requests that would move are unpriced"
-    if None in ratios:
-        return "the run has no price for a model that would take requests"
     return f"{weeks} whole weeks, fewer than {FEWEST_WEEKS}" if weeks < FEWEST_WEEKS else ""
 
 

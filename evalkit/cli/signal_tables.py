@@ -70,12 +70,19 @@ def _moves(logged: "Production") -> Iterator[str]:
             " in the run"
         )
     yield f"    {found.kept:,} not shown"
+    if found.no_cheaper:
+        yield f"    {found.no_cheaper:,} on parts where a model shown to handle them is not shown to cost less"
     for reason, count in found.unmapped.items():
         yield f"    {count:,} unmapped: {reason}"
     yield f"    ({found.mapping})"
     saving = logged.saving
     month = "" if saving.value is None else " a month"
     yield f"  moving them would save {value(saving, 'money')}{month} ({_why(saving)})"
+    for model, count in {move.toward: move.escalated for move in found.moves if move.escalated}.items():
+        yield (
+            f"  ! {display_name(model, models)} was escalated {plural(count, 'time')} in this log: requests to it above"
+            " may be those that it could not do"
+        )
 
 
 def _why(saving: "Estimate") -> str:

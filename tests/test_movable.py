@@ -1,0 +1,153 @@
+"""Requests that a cheaper model could have taken: only those of parts on which the run shows it, at less cost."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pytest
+from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec
+from test_usage_log import line, read, weekly
+
+from evalkit.analysis import analyze
+from evalkit.analysis.movable import moved
+from evalkit.analysis.production import production
+from evalkit.analysis.results import Analysis
+from evalkit.cli.signal_tables import production_lines
+from evalkit.pricing import Prices
+from evalkit.records import Usage
+
+TOO_FEW = "a tag of which the run has too few items (it tests the 8 most frequent): add some, or log difficulties"
+NO_ITEM = "a difficulty that no item of the run has: add items of it"
+UNKNOWN = "a tag that no item of the run has: add items with it, or log the test set's tags alone"
+
+
+@cache
+def tagged() -> Analysis:
+    """Opus passes all, and Sonnet all but those of two rare tags, the longest; nothing is hard."""
+    book = Book(spec((OPUS, SONNET)))
+
+    def add(count: int, difficulty: str, *tags: str) -> None:
+        for _ in range(count):
+            number = len(book.items)
+            book.item(name := f"i{number:03d}", difficulty=difficulty, tags=("all", *tags))
+            hazard = difficulty == "medium"
+            usage = Usage(input_tokens=6000 if hazard else 1000 + 5 * (number * 37 % 997), output_tokens=300)
+            for model, usd in ((OPUS, 5e-6), (SONNET, 3e-6)):
+                level = int(model == OPUS or not hazard)
+                book.trial(name, answered(usd * (1000 + number), usage=usage), model=model, level=level)
+
+    add(90, "easy", "a")
+    for tag in "bcdefg":
+        add(25, "easy", tag)
+    add(25, "medium", "medical")
+    add(20, "medium", "legal")
+    add(3, "easy", "rare")
+    return analyze(book.snapshot())
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome"),
+    [
+        ({"difficulty": "easy"}, "moves"),
+        ({"difficulty": "easy", "tags": ["a", "rare", "customer-x"]}, "moves"),  # by its difficulty
+        ({"difficulty": "easy", "tags": ["b"]}, "moves"),  # too few items to show anything of
+        ({"difficulty": "easy", "tags": ["legal"]}, "kept"),  # on which Sonnet is shown to be worse
+        ({"difficulty": "easy", "tags": ["a", "medical"]}, "kept"),
+        ({"difficulty": "hard"}, NO_ITEM),
+        ({"difficulty": "hard", "tags": ["a"]}, NO_ITEM),
+        ({"tags": ["a"]}, "moves"),
+        ({"tags": ["a", "all"]}, "moves"),
+        ({"tags": ["b"]}, "kept"),
+        ({"tags": ["a", "medical"]}, "kept"),
+        ({"tags": ["legal"]}, TOO_FEW),
+        ({"tags": ["a", "legal"]}, TOO_FEW),
+        ({"tags": ["a", "rare"]}, TOO_FEW),
+        ({"tags": ["unheard-of"]}, UNKNOWN),
+        ({"tags": ["a", "customer-x"]}, UNKNOWN),
+        ({"tags": ["all"]}, "moves"),  # says no more than no tag
+        ({"tags": []}, "moves"),
+        ({}, "moves"),
+    ],
+)
+def test_a_request_moves_only_where_the_run_has_shown_it_for_all_that_it_says(
+    fields: Mapping[str, Any], outcome: str
+) -> None:
+    found = moved(read(line(model=OPUS, **{"input_tokens": 1200, **fields})), tagged())
+    assert sum(move.requests for move in found.moves) == (outcome == "moves")
+    assert found.kept == (outcome == "kept")
+    assert found.unmapped == ({} if outcome in ("moves", "kept") else {outcome: 1})
+
+
+def test_what_free_tags_cost_a_log_is_counted_in_sight() -> None:
+    rows = [line(day, model=OPUS, tags=["a", f"customer-{day}"]) for day in range(42)]
+    told = "\n".join(production_lines(production(read(*rows), tagged(), Prices())))
+    assert f"42 unmapped: {UNKNOWN}" in told
+    assert "shown to handle 0% of 42 requests" in told
+
+
+def test_a_difficulty_and_a_tag_of_one_name_are_two_parts() -> None:
+    """Of the easy items Haiku costs a tenth, and of those tagged `easy` a half."""
+    book = Book(spec((SONNET, HAIKU)))
+    for i in range(120):
+        book.item(f"i{i:03d}", difficulty="easy" if i < 60 else "hard", tags=("easy",) if i >= 60 else ())
+        for model, usd in ((SONNET, 0.01), (HAIKU, 0.001 if i < 60 else 0.005)):
+            book.trial(f"i{i:03d}", answered(usd), model=model, level=1)
+    found = moved(read(line(difficulty="easy"), line(tags=["easy"])), analyze(book.snapshot()))
+    assert sorted(move.cost_ratio.value or 0 for move in found.moves) == [pytest.approx(0.1), pytest.approx(0.5)]
+
+
+DEAR, CHEAP = "claude-opus-5-5", "claude-sonnet-5-5"
+
+
+@cache
+def longer_on_hard_items(other: str | None = None) -> Analysis:
+    """All pass all; Sonnet 5.5 costs less of all items and more of the hard ones, `other` is between the two."""
+    book = Book(spec((DEAR, CHEAP, *filter(None, [other]))))
+    for i in range(160):
+        hard = i >= 120
+        book.item(f"i{i:03d}", difficulty="hard" if hard else "easy")
+        for model, usd in ((DEAR, 0.05), (CHEAP, 0.06 if hard else 0.02), (other, 0.045)):
+            if model is not None:
+                book.trial(f"i{i:03d}", answered(usd + i % 7 / 1000), model=model, level=1)
+    return analyze(book.snapshot())
+
+
+def test_what_would_cost_more_on_its_part_is_no_move_to_a_cheaper_model() -> None:
+    rows = [*weekly(6, model=DEAR, difficulty="easy"), *weekly(6, model=DEAR, difficulty="hard")]
+    logged = production(read(*rows), longer_on_hard_items(), Prices())
+    (move,) = logged.moved.moves
+    assert (move.parts, move.requests, logged.moved.share.value) == (("easy",), 60, 0.5)
+    assert (logged.moved.no_cheaper, logged.moved.kept, logged.moved.unmapped) == (60, 0, {})
+    assert logged.saving.value is not None
+    assert logged.saving.value > 0
+    told = "\n".join(production_lines(logged))
+    assert "60 on parts where a model shown to handle them is not shown to cost less" in told
+
+
+def test_without_any_part_on_which_less_is_spent_there_is_no_saving() -> None:
+    logged = production(read(*weekly(6, model=DEAR, difficulty="hard")), longer_on_hard_items(), Prices())
+    assert not logged.moved.moves
+    assert (logged.saving.value, logged.moved.no_cheaper) == (None, 60)
+    assert (logged.saving.reason or "").startswith(
+        "no request belongs to a part on which a model that costs less there"
+    )
+
+
+def test_where_the_cheapest_of_all_costs_more_another_may_take_requests() -> None:
+    found = moved(read(line(model=DEAR, difficulty="hard")), longer_on_hard_items(OPUS))
+    assert [move.toward for move in found.moves] == [OPUS]
+
+
+@pytest.mark.parametrize("logged", [SONNET, "bedrock:us.anthropic.claude-sonnet-4-6-v1:0"])
+def test_a_model_that_would_take_requests_and_was_escalated_itself_is_said_to_beside_them(logged: str) -> None:
+    """What another took over from it may be in the log as the other's."""
+    rows = [line(day / 2, model=logged, difficulty="easy", escalated=day % 4 > 0) for day in range(84)]
+    rows += [line(day / 2, model=OPUS, difficulty="easy", escalated=False, output_tokens=90 + day) for day in range(84)]
+    found = production(read(*rows), tagged(), Prices())
+    (move,) = found.moved.moves
+    assert (move.toward, move.escalated) == (SONNET, 63)
+    note = "  ! Sonnet 4.6 was escalated 63 times in this log: requests to it above may be those that it could not do"
+    assert list(production_lines(found))[-1] == note
+    quiet = production(read(*(row for row in rows if row["model"] == OPUS)), tagged(), Prices())
+    assert [move.escalated for move in quiet.moved.moves] == [0]
+    assert not any("it could not do" in said for said in production_lines(quiet))
