@@ -7,6 +7,7 @@ import numpy as np
 
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.routing import DifficultyMix, Routing
+from evalkit.analysis.without_batches import NOT_AS_BILLED
 from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
 from evalkit.records import Snapshot
@@ -63,7 +64,7 @@ def route(analysis: Analysis, asked: Asked = Asked()) -> Routing:
         mix=mix,
         review_usd=outcomes.review_usd,
         classifier=None if outcomes.classified is None else outcomes.classified.model,
-        warnings=tuple(_warnings(outcomes, imported=analysis.spec.imported)),
+        warnings=tuple(_warnings(outcomes, analysis)),
     )
 
 
@@ -104,13 +105,15 @@ def with_routing(analysis: Analysis, asked: Asked = Asked()) -> Analysis:
         return replace(analysis, warnings=(*analysis.warnings, f"Routing is not valued: {error}."))
 
 
-def _warnings(outcomes: Outcomes, *, imported: bool) -> list[str]:
+def _warnings(outcomes: Outcomes, analysis: Analysis) -> list[str]:
     found = []
     if outcomes.failure_usd == 0:
         found.append(
             "An unsatisfactory answer costs nothing here, so the cheapest model always wins; say what it costs with"
             " --failure-usd."
         )
-    if imported and np.isfinite(outcomes.felt_s).any():
+    if analysis.without_batches:
+        found.append(f"Not the same requests of each model went in batches: {NOT_AS_BILLED}.")
+    if analysis.spec.imported and np.isfinite(outcomes.felt_s).any():
         found.append("Waits are latencies as they were imported; nobody knows what users waited between attempts.")
     return found

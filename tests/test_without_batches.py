@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 from analysis_builders import HAIKU, OPUS, Book, answered, spec
+from report_pages import plain_text, section
 
 from evalkit.analysis import analyze
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.sides import request_cost_ratio, standing
+from evalkit.analysis.without_batches import NOT_AS_BILLED
+from evalkit.blocks import MOST_WARNINGS
 from evalkit.models import display_name
 from evalkit.pairing import Comparison, compare
 from evalkit.pricing import LIST_PRICES
 from evalkit.records import Snapshot, Usage
 from evalkit.report import render_markdown
+from evalkit.route import with_routing
 from evalkit.routing.outcomes import outcomes_of
 from evalkit.sections import against
 
@@ -64,6 +68,7 @@ def ratio(analysis: Analysis) -> float | None:
         ({OPUS: in_batch, HAIKU: lambda item: item > 3}, True),
         ({OPUS: lambda item: item < 12, HAIKU: lambda item: item >= 12}, True),
         ({OPUS: in_batch, HAIKU: in_batch}, False),
+        ({OPUS: in_batch, HAIKU: lambda item: item > 0}, False),
         ({OPUS: lambda item: item > 3, HAIKU: lambda item: item > 3}, False),
     ],
 )
@@ -71,8 +76,10 @@ def test_models_that_went_unlike_ways_are_compared_at_one_price(ways: dict[str, 
     plain = analyze(ran({OPUS: by_one, HAIKU: by_one}, LONG))
     mixed = analyze(ran(ways, LONG))
     assert mixed.without_batches == apart
-    told = [line for line in mixed.warnings if "batches" in line and "Unlike shares" in line]
+    told = [line for line in mixed.warnings if "Not the same requests of each model and size went in batches" in line]
     assert len(told) == apart
+    assert (NOT_AS_BILLED in plain_text(section(mixed, "scorecard").blocks[1].text)) == apart
+    assert any(NOT_AS_BILLED in line for line in with_routing(mixed).routing.warnings) == apart
     if apart:
         assert ratio(mixed) == pytest.approx(ratio(plain))
         for one, other in zip(mixed.models, plain.models, strict=True):
@@ -82,8 +89,11 @@ def test_models_that_went_unlike_ways_are_compared_at_one_price(ways: dict[str, 
         assert outcomes_of(mixed, 0.0).cost_usd.sum() == pytest.approx(outcomes_of(plain, 0.0).cost_usd.sum())
         billed = sum(o.cost_usd or 0.0 for item in mixed.outputs for o in item.outputs)
         assert sum(model.spend_usd or 0.0 for model in mixed.models) == pytest.approx(billed), "spend stays as billed"
-        shares = (f"{display_name(m, mixed.spec.models)} {sum(map(ways[m], range(ITEMS))) / ITEMS:.0%}" for m in ways)
-        assert ", ".join(shares) in told[0]
+        shares = (
+            f"{sum(map(ways[m], range(ITEMS))) / ITEMS:.0%} of {display_name(m, mixed.spec.models)}" for m in ways
+        )
+        assert f"({', '.join(shares)})" in told[0]
+        assert mixed.warnings.index(told[0]) < MOST_WARNINGS, "beside the verdict"
 
 
 @pytest.mark.parametrize("usage", [{"cache_read_tokens": 900}, {"cache_write_5m_tokens": 900}])
@@ -94,6 +104,62 @@ def test_what_works_otherwise_in_a_batch_is_unpriced_beside_what_went_in_none(us
     assert any(f"What {ITEMS} outputs would cost outside of a batch is not known" in line for line in found.warnings)
     alike = analyze(ran({OPUS: in_batch, HAIKU: in_batch}, LONG, **usage))
     assert alike.model(HAIKU).cost_per_request.value is not None
+
+
+def swept(way: Callable[[str, int, int], bool]) -> Snapshot:
+    """Two models at two sizes; whether a model's request of a size and item goes in a batch."""
+    models, sizes = (OPUS, HAIKU), (2_000, 50_000)
+    rates = {model: LIST_PRICES.tiers(model, WHEN) for model in models}
+    book = Book(spec(models, rates=rates, prices_version=LIST_PRICES.version(), contexts=sizes))
+    for item in range(ITEMS):
+        for size in sizes:
+            for model in models:
+                name = f"i{item:02}@{size}"
+                batched = way(model, size, item)
+                used = Usage(size - 900, 300, cache_read_tokens=900, service_tier="batch" if batched else "standard")
+                one = answered(LIST_PRICES.price(model, used, WHEN).usd, usage=used)
+                one = replace(one, latency_s=None, ttft_s=None) if batched else one
+                book.item(name, variant_of=f"i{item:02}", context_tokens=size)
+                book.trial(name, one, model=model, level=1)
+    return book.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("way", "apart"),
+    [
+        (lambda _model, size, item: item >= (2 if size == 2_000 else 3), False),
+        (lambda _model, size, _item: size == 2_000, True),
+        (lambda model, _size, _item: model == OPUS, True),
+        (lambda _model, _size, item: item > 1, False),
+    ],
+    ids=["a sample streamed at each size", "one size", "one model", "the same sample"],
+)
+def test_models_of_a_sweep_that_were_sent_alike_are_compared_as_billed(
+    way: Callable[[str, int, int], bool], apart: bool
+) -> None:
+    found = analyze(swept(way))
+    assert found.without_batches == apart
+    assert all((model.cost_per_request.value is None) <= apart for model in found.models)
+    assert bool(found.warnings and any("went in batches" in line for line in found.warnings)) == apart
+
+
+def test_pairs_of_which_nobody_knows_the_price_without_batches_say_so() -> None:
+    """Caches work otherwise in a batch; the model that was sent alike in both runs keeps its ratio."""
+    usage = {"cache_read_tokens": 900}
+    then, now = (
+        ran({OPUS: in_batch, HAIKU: in_batch}, LONG, **usage),
+        ran({OPUS: by_one, HAIKU: in_batch}, LONG, **usage),
+    )
+    found = analyze(replace(now, spec=replace(now.spec, models=(OPUS, HAIKU))), then)
+    pairs = {pair.b: pair for pair in found.against}
+    known = "what requests cost outside of a batch is not known (caches, fast mode, own prices)"
+    assert pairs[OPUS].cost_ratio.reason == known
+    assert found.baseline is not None
+    assert [line for line in found.baseline.differs if "batches" in line] == [
+        f"Different: Opus 4.6: 100% of requests went in batches then and 0% now; costs are not compared: {known}."
+    ]
+    alone = analyze(ran({OPUS: by_one}, LONG, **usage), ran({OPUS: in_batch, HAIKU: in_batch}, LONG, **usage))
+    assert "a request is unpriced" not in render_markdown(alone)
 
 
 @pytest.mark.parametrize(("then", "now"), [(in_batch, by_one), (by_one, in_batch), (in_batch, in_batch)])

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from evalkit.analysis.against import NO_COUNTERPART, against, at_like_caches, baseline_of, priced_alike
+from evalkit.analysis.against import NO_COUNTERPART, against, at_like_caches, at_one_price, baseline_of, priced_alike
 from evalkit.analysis.agreements import agreements
 from evalkit.analysis.blinding import blinding, seen_through
 from evalkit.analysis.caching import cache_costs, cache_warnings
@@ -36,7 +36,7 @@ from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_result
 from evalkit.analysis.validity import validities
 from evalkit.analysis.views import Levels, levels_by_grader
 from evalkit.analysis.warn import about_origin, warnings_for
-from evalkit.analysis.without_batches import batch_warnings, sent_apart, without_batches
+from evalkit.analysis.without_batches import batch_warnings, pair_sent_apart, sent_apart, without_batches
 from evalkit.analysis.workers import worker_results
 from evalkit.conditional import mark, refuse
 from evalkit.cut_streams import CutStreams
@@ -169,9 +169,13 @@ def _with_baseline(
 ) -> Analysis:
     _refuse_other_work(snapshot, baseline)
     earlier, then = _analyzed(baseline, None, sent_apart(baseline))
-    if sent_apart(snapshot, baseline):
-        tables, then = (_analyzed(run, prices, apart=True)[1] for run in (snapshot, baseline))
-    compared = against(tables, then, snapshot.spec.seed, analysis.correction.usd, counterparts)
+    settings = (snapshot.spec.seed, analysis.correction.usd, counterparts)
+    compared = against(tables, then, *settings)
+    either = analysis.without_batches or earlier.without_batches
+    apart = {pair.b for pair in compared if either or pair_sent_apart(baseline, pair.a, snapshot, pair.b)}
+    if apart:
+        now, before = (_outside_of_batches(run, prices or Prices()) for run in (snapshot, baseline))
+        compared = at_one_price(compared, against(now, before, *settings), apart)
     compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)
     if not compared:
         analysis = replace(analysis, warnings=(*analysis.warnings, NO_COUNTERPART))
@@ -179,6 +183,12 @@ def _with_baseline(
     known = baseline_of(snapshot, baseline, compared, (*warmed, *priced))
     told = tuple(f"Earlier run: {line}" for line in (*earlier.warnings, *clock_warnings(earlier.sessions)))
     return replace(analysis, against=compared, baseline=replace(known, warnings=told))
+
+
+def _outside_of_batches(run: Snapshot, prices: Prices) -> Mapping[str, Columns]:
+    rubric = Rubric.read_back(run.spec.rubric)
+    results = without_batches(run, trial_results(run, rubric), prices)
+    return _tables(_by_model(results, run.spec.models), rubric)
 
 
 def _attempts(by_model: Mapping[str, Sequence[TrialResult]]) -> dict[str, list[Attempt]]:
@@ -229,10 +239,10 @@ def _warnings(
         *about_origin(snapshot),
         *seen_through(analysis.blinding),
         *hasty_graders(analysis.leanings),
+        *(batch_warnings(snapshot, results) if analysis.without_batches else ()),
         *about,
         *cache_warnings(analysis.caching, marked=asked),
         *cliff_warnings(analysis.price_cliffs),
-        *(batch_warnings(snapshot, results) if analysis.without_batches else ()),
     )
 
 

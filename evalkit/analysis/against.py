@@ -1,6 +1,6 @@
 """This run against an earlier one of the same items: each model with its counterpart, and what else differs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -8,13 +8,13 @@ import numpy as np
 from evalkit import stats
 from evalkit.analysis.caching import CacheUse, warmed_apart
 from evalkit.analysis.columns import Columns, in_all
-from evalkit.analysis.compare import adjusted, pair_of
+from evalkit.analysis.compare import UNPRICED, adjusted, pair_of
 from evalkit.analysis.counting_round import current_round
 from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.per_model import hedged_rate
 from evalkit.analysis.priced_otherwise import OTHER
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.without_batches import batch_shares
+from evalkit.analysis.without_batches import NOT_KNOWN, batch_shares, pair_sent_apart
 from evalkit.commands import report_against
 from evalkit.models import display_name, known
 from evalkit.records import Snapshot
@@ -34,6 +34,7 @@ _SETTINGS = {
     "package_version": "evalkit's version",
 }
 """What of a spec may differ between runs that are compared, as it is called."""
+_UNKNOWN_OUTSIDE = f"what requests cost {NOT_KNOWN}"
 NO_COUNTERPART = (
     "No model of this run has a counterpart in the baseline run, by its id or its tier, so nothing is compared with it:"
     " `evalkit compare --pair THEN=NOW` compares those that are named."
@@ -95,6 +96,15 @@ def _latencies(side: Columns) -> dict[str, float]:
     timed = side.numbers["latency_s"] > 0
     items = [side.items[place] for place in np.unique(side.item[timed]).tolist()]
     return dict(zip(items, side.means("latency_s", timed).tolist(), strict=True))
+
+
+def at_one_price(billed: Sequence[Against], outside: Sequence[Against], apart: Collection[str]) -> tuple[Against, ...]:
+    """The same comparisons by what was billed, and of the models `apart`, by later id, at the price without batches."""
+    found = []
+    for pair, full in zip(billed, outside, strict=True):
+        unknown = full.cost_ratio.reason == UNPRICED.reason != pair.cost_ratio.reason
+        found.append(pair if pair.b not in apart else _unpriced(full, _UNKNOWN_OUTSIDE) if unknown else full)
+    return adjusted(found)
 
 
 def at_like_caches(
@@ -196,12 +206,11 @@ def _sent(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair]) -> Iterato
     """Whose costs are compared at the price without batches."""
     then, now = batch_shares(earlier), batch_shares(run)
     for pair in compared:
-        before, after = then.get(pair.a, 0.0), now.get(pair.b, 0.0)
-        if before != after:
-            yield (
-                f"Different: {display_name(pair.b, run.spec.models)}: {before:.0%} of requests went in batches then and"
-                f" {after:.0%} now; costs are compared at the price without batches."
-            )
+        if pair_sent_apart(earlier, pair.a, run, pair.b):
+            name, unknown = display_name(pair.b, run.spec.models), pair.cost_ratio.reason == _UNKNOWN_OUTSIDE
+            how = f"not compared: {_UNKNOWN_OUTSIDE}" if unknown else "compared at the price without batches"
+            shares = f"{then[pair.a]:.0%} of requests went in batches then and {now[pair.b]:.0%} now"
+            yield f"Different: {name}: {shares}; costs are {how}."
 
 
 def _graders(run: Snapshot, earlier: Snapshot) -> Iterator[str]:

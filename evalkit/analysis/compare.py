@@ -14,7 +14,7 @@ from evalkit.stats.cost import correlation
 from evalkit.stats.estimate import no_estimate
 
 _P = TypeVar("_P", bound=Pair)
-_UNPRICED = no_estimate("a request is unpriced, so no ratio can be given", 0.95, "log-ratio t")
+UNPRICED = no_estimate("a request is unpriced, so no ratio can be given", 0.95, "log-ratio t")
 
 
 def pairs(tables: Mapping[str, Columns], seed: int, correction_usd: Estimate) -> tuple[Pair, ...]:
@@ -63,7 +63,7 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int, corre
         ),
     )
     unpriced = table_a.unpriced or table_b.unpriced
-    money = (_UNPRICED, _UNPRICED, _UNPRICED, _UNPRICED) if unpriced else _money(of_a, of_b, difference, correction_usd)
+    money = (UNPRICED, UNPRICED, UNPRICED, UNPRICED) if unpriced else _money(of_a, of_b, difference, correction_usd)
     if table_a.is_open or table_b.is_open:
         money = (scaled(money[0], _dearer_by(table_b), 1 / _dearer_by(table_a)), *money[1:])
     worth = stats.paired_worth(of_b.satisfied, of_a.satisfied, _epochs(of_a, of_b))

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import combinations
 from math import fsum
 
 from evalkit.analysis.results import Analysis, OutputResult
@@ -12,39 +13,61 @@ from evalkit.models import display_name
 from evalkit.pricing import Prices
 from evalkit.records import Attempt, ItemRecord, Snapshot
 
-_Side = Mapping[str, Sequence[bool]]
-"""Of each item the trials that cost something: whether in a batch."""
+_Side = Mapping[str, float]
+"""Of each item, the share of the trials with a cost that were in a batch."""
+_STRAY = 0.05
+"""Share of an item's trials, on average, that may have gone another way: as a batch's last few, sent one by one."""
+NOT_AS_BILLED = "costs are those of the same requests outside of batches, spend and single outputs' costs as billed"
 
 
-def sent_apart(*snapshots: Snapshot) -> bool:
-    """Whether models had batches' price for different shares of an item's trials, or a model at different sizes: a bill
-    then tells of the way that requests went as much as of the model."""
-    sides = [side for snapshot in snapshots for side in _sides(snapshot).values()]
-    if any(snapshot.spec.contexts for snapshot in snapshots):
-        return len({flag for side in sides for flags in side.values() for flag in flags}) > 1
-    shares: dict[str, set[float]] = defaultdict(set)
-    for side in sides:
-        for item, flags in side.items():
-            shares[item].add(sum(flags) / len(flags))
-    return any(len(of_item) > 1 for of_item in shares.values())
+def sent_apart(snapshot: Snapshot) -> bool:
+    """Whether models had batches' price for other trials of the items, or a model for other shares at other sizes: a
+    bill then tells of the way that requests went as much as of the model."""
+    sides = _sides(snapshot)
+    return any(
+        _unlike(sides[one], sides[other])
+        if one[1] == other[1]
+        else one[0] == other[0] and abs(_mean(sides[one]) - _mean(sides[other])) > _STRAY
+        for one, other in combinations(sides, 2)
+    )
+
+
+def pair_sent_apart(then: Snapshot, earlier: str, now: Snapshot, later: str) -> bool:
+    """The same of a model of an earlier run and one of a later run, both at one size."""
+    sides = _sides(then).get((earlier, None)), _sides(now).get((later, None))
+    return sides[0] is not None and sides[1] is not None and _unlike(sides[0], sides[1])
 
 
 def batch_shares(snapshot: Snapshot) -> Mapping[str, float]:
-    """Of each model that cost something, the share of trials at batches' price."""
-    flat = {model: [flag for flags in side.values() for flag in flags] for model, side in _sides(snapshot).items()}
-    return {model: sum(flags) / len(flags) for model, flags in flat.items()}
+    """Of each model that cost something, the share of trials at batches' price, the mean over items and sizes."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for (model, _), side in _sides(snapshot).items():
+        found[model] += side.values()
+    return {model: sum(shares) / len(shares) for model, shares in found.items()}
 
 
-def _sides(snapshot: Snapshot) -> Mapping[str, _Side]:
+def _unlike(one: _Side, other: _Side) -> bool:
+    shared = one.keys() & other.keys()
+    return bool(shared) and sum(abs(one[item] - other[item]) for item in shared) > _STRAY * len(shared)
+
+
+def _mean(side: _Side) -> float:
+    return sum(side.values()) / len(side)
+
+
+def _sides(snapshot: Snapshot) -> Mapping[tuple[str, int | None], _Side]:
+    """By model and, of a context sweep, by size."""
     keys = {trial.id: trial.key for trial in snapshot.trials}
+    swept = {item.id: (item.variant_of, item.context_tokens) for item in snapshot.items if item.variant_of is not None}
     batched: dict[int, bool] = {}
     for attempt in snapshot.attempts:
         if attempt.grader is None and attempt.cost_usd:
             batched[attempt.trial_id] = batched.get(attempt.trial_id, False) or attempt.usage.service_tier == "batch"
-    found: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[str, int | None], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for trial_id, flag in batched.items():
-        found[keys[trial_id].model][keys[trial_id].item_id].append(flag)
-    return found
+        item, size = swept.get(keys[trial_id].item_id, (keys[trial_id].item_id, None))
+        found[keys[trial_id].model, size][item].append(flag)
+    return {place: {item: sum(flags) / len(flags) for item, flags in side.items()} for place, side in found.items()}
 
 
 def without_batches(snapshot: Snapshot, results: Sequence[TrialResult], prices: Prices) -> list[TrialResult]:
@@ -82,18 +105,23 @@ def compared_usd(analysis: Analysis, output: OutputResult) -> float | None:
 
 def batch_warnings(snapshot: Snapshot, results: Sequence[TrialResult]) -> Iterator[str]:
     """That costs are not as billed, and whose are not known; `results` are at the price without batches."""
-    shares = batch_shares(snapshot)
-    told = ", ".join(
-        f"{display_name(m, snapshot.spec.models)} {shares[m]:.0%}" for m in snapshot.spec.models if m in shares
-    )
+    models, shares = snapshot.spec.models, batch_shares(snapshot)
+    told = ", ".join(f"{shares[model]:.0%} of {display_name(model, models)}" for model in models if model in shares)
     yield (
-        f"Unlike shares of requests went in batches ({told}): costs are those of the same requests outside of batches,"
-        " so that models are compared and not ways of sending; spend is as billed."
+        f"Not the same requests of each model and size went in batches ({told}): {NOT_AS_BILLED}, so that models are"
+        " compared and not ways of sending."
     )
-    unknown = sum(result.unpriced and all(a.cost_usd is not None for a in result.attempts) for result in results)
-    if unknown:
+    if unknown := unknown_outside(results):
         outputs = "an output" if unknown == 1 else f"{unknown:,} outputs"
         yield (
-            f"What {outputs} would cost outside of a batch is not known (caches, fast mode, own prices), so"
-            f" {'it counts' if unknown == 1 else 'they count'} as unpriced: send all models the same way."
+            f"What {outputs} would cost {NOT_KNOWN}, so {'it counts' if unknown == 1 else 'they count'} as unpriced:"
+            " send all models the same way."
         )
+
+
+NOT_KNOWN = "outside of a batch is not known (caches, fast mode, own prices)"
+
+
+def unknown_outside(results: Sequence[TrialResult]) -> int:
+    """How many of these, at the price without batches, have none though they were billed."""
+    return sum(r.unpriced and bool(r.attempts) and all(a.cost_usd is not None for a in r.attempts) for r in results)

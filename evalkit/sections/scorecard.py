@@ -5,6 +5,7 @@ from math import isclose
 
 from evalkit.analysis.results import Analysis, ModelResult
 from evalkit.analysis.routing import PolicyValue
+from evalkit.analysis.without_batches import NOT_AS_BILLED
 from evalkit.blocks import (
     Cell,
     Column,
@@ -258,6 +259,7 @@ def _reading(analysis: Analysis) -> Text:
         "Cost per satisfactory output counts all others as waste; the total with corrections pays a person "
         f"{money(analysis.correction_usd)} ({analysis.correction.source}) to put each of them right{review}. Failed "
         "attempts cost in both. "
+        f"{f'Here {NOT_AS_BILLED}. ' if analysis.without_batches else ''}"
         f"{_timed(analysis)}Below: what became of every planned trial. "
         f"{other_denominators(analysis)}"
     )
