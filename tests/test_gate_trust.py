@@ -22,7 +22,7 @@ from evalkit.errors import UsageError
 from evalkit.gate import gate
 from evalkit.gating.dearer import Dearest
 from evalkit.gating.evidence import satisfied
-from evalkit.gating.labels import labels_of
+from evalkit.gating.labels import ALIKE, KNOWN, labels_of
 from evalkit.gating.policy import read_policy
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Assay, Rules, assay_of
@@ -396,10 +396,23 @@ def test_what_people_cannot_tell_of_an_output_that_a_check_fails_is_no_judges_wo
         book.grade(trial, None if trial == 1 else 1, grader=PERSON, ungraded_reason="unsure" if trial == 1 else None)
     found = of(replace(checked(book), events=PICKED))
     output = found.outputs()[0]["item-000"][0]
-    assert (output.satisfied, output.decided_by, set(output.levels)) == (False, "people", {"form"})
+    assert (output.satisfied, output.decided_by, set(output.levels)) == (False, "check", {"form"})
     assert labels_of(found, found.shares(satisfied)).reach == "all"
     policy = read_policy("quality: {margin: 0.2, criteria: {right: 0.2}}", "gate.yaml")
     assert [check.outcome for check in gate(found, policy).checks] == ["pass", "pass"], "the one is taken at its worst"
+
+
+def test_what_people_cannot_tell_and_a_check_fails_on_both_sides_is_no_part_of_their_sample() -> None:
+    """Garbled outputs are alike for sure: among those that stand for the judge's others they would hide a loss."""
+    book = both_fail_the_check()
+    for item in range(40):
+        for trial in (2 * item + 1, 2 * item + 2):
+            book.grade(trial, item % 2 or None, grader=PERSON, ungraded_reason=None if item % 2 else "garbled")
+    found = of(replace(checked(book), events=PICKED))
+    labels = labels_of(found, found.shares(satisfied))
+    assert (labels.reach, labels.alike, labels.sizes[ALIKE], labels.sizes[KNOWN]) == ("sampled", 20, 30, 30)
+    on_it = labels_of(found, found.shares(lambda output: output.levels.get("right")), criterion="right")
+    assert (on_it.reach, on_it.alike, on_it.untold, on_it.sizes[ALIKE]) == ("sampled", 20, 20, 40)
 
 
 WAYS = pytest.mark.parametrize("how", ["refused", "check"])

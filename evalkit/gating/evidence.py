@@ -153,7 +153,8 @@ class Evidence:
         levels = {name: level for name, level in output.levels.items() if name not in judged}
         if self.rubric.satisfied(levels) is not False:
             return replace(output, satisfied=None, decided_by=None, levels=levels)
-        return replace(output, satisfied=False, decided_by="people", levels=levels)  # bad, whatever of the rest
+        by_check = output.decided_by == "check"  # bad, whatever of the rest
+        return replace(output, satisfied=False, decided_by="check" if by_check else "people", levels=levels)
 
     @cached_property
     def _by_people_alone(self) -> bool:

@@ -102,10 +102,12 @@ def _label(then: list[OutputResult], now: list[OutputResult], elsewhere: bool) -
 
 
 def _on(criterion: str, output: OutputResult) -> OutputResult:
-    """The output as decided by whoever gave it its level on a criterion."""
+    """The output as decided by whoever gave it its level on a criterion; by people where they could not tell, and their
+    not telling stands (`Evidence.outputs`)."""
     if output.decided_by != "check" or output.outcome != "answered":
         return output
-    return replace(output, decided_by="people" if criterion in output.by_people else "judge")
+    untold = output.people_unsure and criterion not in output.levels
+    return replace(output, decided_by="people" if untold or criterion in output.by_people else "judge")
 
 
 def _lent(side: list[OutputResult]) -> float:
