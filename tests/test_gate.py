@@ -844,18 +844,6 @@ def test_graders_of_one_side_alone_are_refused_in_one_run_as_in_two(
     assert (told or "") in capsys.readouterr().err
 
 
-def test_who_could_not_tell_has_graded_all_the_same() -> None:
-    """Nothing else that one can do would mend that."""
-    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
-    for item in range(60):
-        for model in (BASELINE, CANDIDATE):
-            trial = book.trial(f"i{item:02d}", answered(served_model=model), model=model, level=1)
-            unsure = model == CANDIDATE and item < 20
-            book.grade(trial, None if unsure else 1, grader="ann", ungraded_reason="could not tell" if unsure else None)
-    snapshot = book.snapshot()
-    refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
-
-
 @pytest.mark.parametrize(("of_baseline", "of_candidate", "refused"), [(3, 1, True), (1, 3, True), (2, 2, False)])
 def test_a_share_of_the_epochs_is_a_share_of_a_side(of_baseline: int, of_candidate: int, refused: bool) -> None:
     book = Book(spec((BASELINE, CANDIDATE), epochs=3), rounds=[round_(graders=())])

@@ -1,15 +1,17 @@
 """Whether the same people and judges graded both sides: another may be stricter, which no test tells from a loss."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import field
 
 from scipy.stats import binomtest
 
 from evalkit.analysis.trials import counting_grades
 from evalkit.errors import IntegrityError
+from evalkit.frozen import dataclass
 from evalkit.gating.evidence import LEAST_KNOWN
 from evalkit.grader_names import GraderKind, judge_of, kind_of
-from evalkit.records import Snapshot
+from evalkit.records import Grade, Snapshot
 from evalkit.wording import listing
 
 _ROUNDING = 1e-9
@@ -17,14 +19,36 @@ _HARDLY = 0.1
 """Who graded less than this part of their items on the other side has as good as not graded it."""
 _BY_CHANCE = 0.01
 """Shares of the two sides that are less likely than this by chance were not handed out by it."""
-_Who = Mapping[str, float]
-"""Who graded an item's outputs, and what share of those that anybody graded; `_ANYBODY`: all of a kind together. A
-person who could not tell has looked at it all the same."""
-_ANYBODY = ""
+_ALL: Mapping[GraderKind, str] = {"human": "people", "judge": "judges"}
+
+
+@dataclass(frozen=True)
+class _Who:
+    """Who of a kind `looked` at an item's outputs, and what share of those that anybody graded rests on whose word; a
+    number: on that of so many, or more.
+
+    What one of several could not tell rests on the others; what none of them could, as much on all who looked at it.
+    What people have looked at rests on no judge: a gate reckons by itself with what they could not tell.
+    """
+
+    looked: frozenset[str] = frozenset()
+    word: Mapping[str | int, float] = field(default_factory=dict)
+
+
 _Graded = Mapping[GraderKind, Mapping[str, _Who]]
 """Of each kind of grader, who graded which item's outputs."""
-_NOBODY: _Who = {}
-_ALL = {"human": "people", "judge": "judges"}
+_NOBODY = _Who()
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """What both are called; the criterion asked about, where there are several; who could not tell some outputs of it;
+    and in how many criteria it is asked."""
+
+    names: tuple[str, str]
+    on: str
+    unsure: Collection[str]
+    criteria: int
 
 
 def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate: str) -> None:
@@ -35,67 +59,112 @@ def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate
     graded far more of one side than of the other, of the items that somebody graded on both.
     """
     names = (baseline, candidate) if baseline != candidate else (f"{baseline} in one run", "it in the other")
-    one, other = _graded(then, baseline), _graded(now, candidate)
+    one, other, unsure = _graded(then, baseline), _graded(now, candidate), _unsure(then) | _unsure(now)
+    criteria = dict.fromkeys((*one, *other))
+    for criterion in criteria:
+        on = f"on {criterion}, " if len(criteria) > 1 else ""
+        sides = _Sides(names, on, {name for name, of in unsure if of == criterion}, len(criteria))
+        _refuse_others(sides, one.get(criterion, {}), other.get(criterion, {}))
+
+
+def _refuse_others(sides: _Sides, one: _Graded, other: _Graded) -> None:
     kinds = [kind for kind in one if one[kind].keys() & other.get(kind, {}).keys()]
     if one and other and not kinds:
-        _refuse(names, {name for kind in one.values() for who in kind.values() for name in who if name})
+        _refuse(sides.on, sides.names, {name for kind in one.values() for who in kind.values() for name in who.looked})
     for kind in kinds:
         both = one[kind].keys() & other[kind].keys()
-        counts = [Counter(name for item in both for name in side[kind][item] if name) for side in (one, other)]
-        for (here, there), sides in ((counts, names), (counts[::-1], names[::-1])):
+        counts = [Counter(name for item in both for name in side[kind][item].looked) for side in (one, other)]
+        for (here, there), names in ((counts, sides.names), (counts[::-1], sides.names[::-1])):
             alone = {name for name, items in here.items() if there[name] < _HARDLY * items}
             if sum(here[name] for name in alone) > (1 - LEAST_KNOWN) * here.total():
-                _refuse(sides, alone)
+                _refuse(sides.on, names, alone)
     by_anybody = frozenset[str]().union(*one.values()) & frozenset[str]().union(*other.values())
     for kind in sorted({*one, *other}):
-        _refuse_unlike_shares(names, by_anybody, one.get(kind, {}), other.get(kind, {}), _ALL[kind])
+        _refuse_unlike_shares(sides, by_anybody, one.get(kind, {}), other.get(kind, {}), _ALL[kind])
 
 
 def _refuse_unlike_shares(
-    sides: Sequence[str], items: Collection[str], one: Mapping[str, _Who], other: Mapping[str, _Who], everybody: str
+    sides: _Sides, items: Collection[str], one: Mapping[str, _Who], other: Mapping[str, _Who], everybody: str
 ) -> None:
-    """IntegrityError where somebody, or `everybody` of a kind, graded so much more of one side as hardly comes of
-    handing outputs out by chance.
+    """IntegrityError where somebody, or so many of a kind (`everybody`: all of it), graded so much more of one side as
+    hardly comes of handing outputs out by chance.
 
     Of the items of which somebody graded more on one side, chance gives as many to each: a sign test for each.
     """
     graded = [item for item in items if item in one or item in other]
-    who = [(one.get(item, _NOBODY), other.get(item, _NOBODY)) for item in graded]
-    names = sorted({name for of in who for side in of for name in side}, key=lambda name: (name == _ANYBODY, name))
+    words = [(one.get(item, _NOBODY).word, other.get(item, _NOBODY).word) for item in graded]
+    names = sorted(
+        {name for of in words for side in of for name in side}, key=lambda name: (isinstance(name, int), name)
+    )
     for name in names:
-        shares = [(here.get(name, 0.0), there.get(name, 0.0)) for here, there in who]
+        shares = [(here.get(name, 0.0), there.get(name, 0.0)) for here, there in words]
         here, there = (sum(share[side] for share in shares) for side in (0, 1))
         more, less = (sum(share[side] > share[1 - side] + _ROUNDING for share in shares) for side in (0, 1))
-        by_chance = min(1.0, len(names) * float(binomtest(more, more + less).pvalue)) if more + less else 1.0
+        by_chance = sides.criteria * len(names) * float(binomtest(more, more + less).pvalue) if more + less else 1.0
         if by_chance < _BY_CHANCE and abs(here - there) > _HARDLY * len(graded):
             raise IntegrityError(
-                f"{name or everybody} graded {here:,.0f} of {len(graded):,} items' outputs of {sides[0]} and"
-                f" {there:,.0f} of {sides[1]}, so that being strict looks like a loss, or like a gain; have the same"
-                " people and judges grade both sides with `evalkit grade --blind`"
+                f"{sides.on}{_called(name, everybody)} graded {here:,.0f} of {len(graded):,} items' outputs of"
+                f" {sides.names[0]} and {there:,.0f} of {sides.names[1]}{_mended(name, sides.unsure)}"
             )
 
 
-def _graded(snapshot: Snapshot, model: str) -> _Graded:
+def _called(name: str | int, everybody: str) -> str:
+    if isinstance(name, str):
+        return name
+    return everybody if name == 1 else f"{name} {everybody} or more"
+
+
+def _mended(name: str | int, unsure: Collection[str]) -> str:
+    """What comes of unlike shares, and what to do; who could not tell would not the next time either."""
+    so = "so that being strict looks like a loss, or like a gain"
+    if name in unsure or (unsure and isinstance(name, int)):
+        return (
+            f", without what they could not tell, {so}; have people who can tell both sides grade them in a round of"
+            " their own (`evalkit grade --close`, then `evalkit grade --blind`)"
+        )
+    return f", {so}; have the same people and judges grade both sides with `evalkit grade --blind`"
+
+
+def _graded(snapshot: Snapshot, model: str) -> Mapping[str, _Graded]:
+    """Of each criterion, who graded a model's outputs."""
     items = {trial.id: trial.key.item_id for trial in snapshot.trials if trial.key.model == model}
-    found: dict[GraderKind, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    outputs = Counter[str]()
+    outputs = Counter[tuple[str, str]]()
+    looked: dict[tuple[str, GraderKind, str], set[str]] = defaultdict(set)
+    words: dict[tuple[str, GraderKind, str], Counter[str | int]] = defaultdict(Counter)
     for trial_id, grades in counting_grades(snapshot).items():
-        heard = [g for g in grades if trial_id in items and (g.level is not None or kind_of(g.grader) == "human")]
-        by = {judge_of(g.grader): kind_of(g.grader) for g in heard if kind_of(g.grader) != "check"}
-        outputs[items.get(trial_id, "")] += bool(by)
-        for kind in set(by.values()):
-            found[kind][items[trial_id]][_ANYBODY] += 1
-        for name, kind in by.items():
-            found[kind][items[trial_id]][name] += 1
-    return {
-        kind: {item: {name: n / outputs[item] for name, n in who.items()} for item, who in graded.items()}
-        for kind, graded in found.items()
-    }
+        heard = _heard(grades) if trial_id in items else {}
+        outputs.update({(criterion, items[trial_id]) for criterion, _ in heard})
+        for (criterion, kind), by in heard.items():
+            looked[criterion, kind, items[trial_id]].update(by)
+            if kind == "human" or (criterion, "human") not in heard:
+                told = [name for name, tells in by.items() if tells] or list(by)
+                words[criterion, kind, items[trial_id]].update((*told, *range(1, len(told) + 1)))
+    found: dict[str, dict[GraderKind, dict[str, _Who]]] = defaultdict(lambda: defaultdict(dict))
+    for (criterion, kind, item), names in looked.items():
+        word = {name: n / outputs[criterion, item] for name, n in words[criterion, kind, item].items()}
+        found[criterion][kind][item] = _Who(frozenset(names), word)
+    return found
 
 
-def _refuse(sides: Sequence[str], alone: set[str]) -> None:
+def _heard(grades: Iterable[Grade]) -> Mapping[tuple[str, GraderKind], Mapping[str, bool]]:
+    """By criterion and kind, who graded an output, and whether they could tell: people alone have graded it if not."""
+    found: dict[tuple[str, GraderKind], dict[str, bool]] = defaultdict(dict)
+    for grade in grades:
+        kind, name, tells = kind_of(grade.grader), judge_of(grade.grader), grade.level is not None
+        if kind == "human" or (kind == "judge" and tells):
+            found[grade.criterion, kind][name] = tells or found[grade.criterion, kind].get(name, False)
+    return found
+
+
+def _unsure(snapshot: Snapshot) -> frozenset[tuple[str, str]]:
+    """Who could not tell some output, and on which criterion."""
+    grades = (grade for of in counting_grades(snapshot).values() for grade in of)
+    return frozenset((g.grader, g.criterion) for g in grades if g.level is None and kind_of(g.grader) == "human")
+
+
+def _refuse(on: str, sides: Sequence[str], alone: Collection[str]) -> None:
     model, other = sides
     raise IntegrityError(
-        f"outputs of {model} were graded by {listing(sorted(alone))}, who graded hardly any of {other}; have the same"
-        " people and judges grade both sides with `evalkit grade --blind`"
+        f"{on}outputs of {model} were graded by {listing(sorted(alone))}, who graded hardly any of {other}; have the"
+        " same people and judges grade both sides with `evalkit grade --blind`"
     )

@@ -1,0 +1,101 @@
+"""Whose word decides on each side of a gate: where some could not tell, and criterion by criterion."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+
+import pytest
+from analysis_builders import JUDGE, PASS_OR_FAIL, Book, answered, round_, spec
+from gates import BASELINE, CANDIDATE
+
+from evalkit.errors import IntegrityError
+from evalkit.gating.graders import refuse_other_graders
+
+ITEMS = 60
+TWO = {**PASS_OR_FAIL, "criteria": [*PASS_OR_FAIL["criteria"], {**PASS_OR_FAIL["criteria"][0], "id": "kind"}]}
+Said = Callable[[int, str], Mapping[str, int | None]]
+"""What each grader says of an output, by item and model; None: could not tell."""
+
+
+def check_graders(refused: str | None, **says: Said) -> None:
+    """Whether the graders of items on which they say this, by criterion, are refused with that reason."""
+    rubric = TWO if "kind" in says else PASS_OR_FAIL
+    book = Book(spec((BASELINE, CANDIDATE), rubric=rubric), rounds=[round_(graders=())])
+    for item in range(ITEMS):
+        for model in (BASELINE, CANDIDATE):
+            trial = book.trial(f"item-{item:02d}", answered(served_model=model), model=model)
+            for criterion, of_output in says.items():
+                for grader, level in of_output(item, model).items():
+                    reason = "could not tell" if level is None else None
+                    book.grade(trial, level, grader=grader, criterion=criterion, ungraded_reason=reason)
+    snapshot = book.snapshot()
+    with pytest.raises(IntegrityError, match=refused) if refused else nullcontext():
+        refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
+
+
+def told(item: int, model: str, baseline: int, candidate: int) -> int | None:
+    """A level, but None of so many items' outputs of each model, which lie scattered."""
+    return None if item * 7 % ITEMS < (baseline if model == BASELINE else candidate) else 1
+
+
+@pytest.mark.parametrize("others", [[], [JUDGE]])
+def test_who_could_not_tell_has_graded_all_the_same(others: Sequence[str]) -> None:
+    """Where no other person has: what stands for it then a gate reckons with, and nothing that one can do mends it."""
+    check_graders(None, right=lambda item, model: {"ann": told(item, model, 0, 20), **dict.fromkeys(others, 1)})
+
+
+@pytest.mark.parametrize(
+    ("says", "refused"),
+    [
+        (
+            lambda i, m: {"ann": told(i, m, 3, 24), "ben": 1},
+            f"^ann graded 57 of 60 items' outputs of {BASELINE} and 36 of",
+        ),
+        (
+            lambda i, m: {"ann": told(i, m, 24, 3), "ben": 1},
+            f"^ann graded 36 of 60 items' outputs of {BASELINE} and 57 of",
+        ),
+        (
+            lambda i, m: {f"p{i % 12}": told(i, m, 3, 24), f"p{(i + 1) % 12}": 1},
+            f"^2 people or more graded 57 of 60 items' outputs of {BASELINE} and 36 of",
+        ),
+        (lambda i, m: {"ann": told(i, m, 20, 23), "ben": 1}, None),
+        (lambda i, m: {"ann": told(i, m, 3, 24), "ben": told(i, m, 3, 24)}, None),  # nobody told those
+    ],
+)
+def test_what_one_of_several_could_not_tell_rests_on_the_others(says: Said, refused: str | None) -> None:
+    """A strict grader who is unsure of one side more leaves it to a lenient one; and two are stricter than one."""
+    remedy = ", without what they could not tell, so that.*; have people who can tell both sides grade them"
+    check_graders(refused and f"{refused}.*{remedy}", right=says)
+
+
+@pytest.mark.parametrize(
+    ("swapped", "refused"),
+    [
+        (True, f"^on right, outputs of {BASELINE} were graded by ann, who graded hardly any of {CANDIDATE}"),
+        (False, None),
+    ],
+)
+def test_each_criterion_is_graded_by_the_same_on_both_sides(swapped: bool, refused: str | None) -> None:
+    """Graders who change places have graded both sides, and each criterion of one side alone."""
+
+    def by(first: str, other: str) -> Said:
+        return lambda item, model: {other if swapped and model == CANDIDATE else first: 1}
+
+    check_graders(refused, right=by("ann", "ben"), kind=by("ben", "ann"))
+
+
+def test_a_criterion_that_one_side_is_graded_more_on_is_named() -> None:
+    def kind(item: int, model: str) -> Mapping[str, int | None]:
+        return {"ann" if item < (50 if model == BASELINE else 10) else "ben": 1}
+
+    refused = f"^on kind, ann graded 50 of 60 items' outputs of {BASELINE} and 10 of {CANDIDATE}, so that"
+    check_graders(refused, right=lambda item, model: {"ann": 1, "ben": 1}, kind=kind)
+
+
+@pytest.mark.parametrize("people", [True, False])
+def test_what_a_judge_could_not_read_matters_where_its_word_counts(people: bool) -> None:
+    def says(item: int, model: str) -> Mapping[str, int | None]:
+        unread = {"judge b": None} if model == CANDIDATE and item < 20 else {"judge b": 1}
+        return {JUDGE: 1, **unread, **({"ann": told(item, model, 0, 20)} if people else {})}
+
+    check_graders(None if people else f"^judge b graded 60 of 60 items' outputs of {BASELINE} and 40 of", right=says)
