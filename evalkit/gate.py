@@ -59,6 +59,7 @@ def _settled(evidence: Evidence, policy: Common, look: Look | None) -> Settled:
         evidence.of_candidate.spec.seed,
         assay_of(evidence),
         None if look is None or look.next_share is None else _go_on(look, evidence),
+        len(evidence.items),
         evidence.item_usd,
         evidence.unheard,
         evidence.remedy,

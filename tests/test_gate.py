@@ -160,20 +160,54 @@ def test_a_baseline_of_which_little_is_graded_may_have_enough_to_lose() -> None:
     assert "smaller margin" not in str(check.needs)
 
 
+PRICE = re.compile(r", for about \$([\d.]+) \(a set that has grown is run whole\)")
+
+
+def priced_needs(text: str, *sides_: Any, **changes: Any) -> tuple[str, float]:
+    """What settles the last check of models at 20 cents a trial, and its price."""
+    sent = answered(cost_usd=0.2)
+    found = evidence(*sides_, attempt=lambda model, item: replace(sent, served_model=model), **changes)
+    needs = str(gate(found, policy(text)).checks[-1].needs)
+    price = PRICE.search(needs)
+    assert price is not None, needs
+    return needs, float(price[1])
+
+
 def test_what_would_settle_it_has_its_price() -> None:
-    sent = answered(cost_usd=0.02)
-    found = gate(
-        evidence(*table(0, 2, 48), attempt=lambda model, item: replace(sent, served_model=model)),
-        policy("quality: {margin: 0.05}"),
-    )
-    more = re.search(
-        r"about (\d+) more items .*, for about \$([\d.]+), pass four times in five", str(found.checks[0].needs)
-    )
+    """More items are another dataset, of whose run nothing is there yet: all of it is paid for again."""
+    needs, usd = priced_needs("quality: {margin: 0.05}", *table(0, 2, 48))
+    more = re.search(r"about (\d+) more items \((\d+) in all\), .*\), pass four times in five", needs)
     assert more is not None
-    assert float(more[2]) == pytest.approx(int(more[1]) * 2 * 0.02, abs=0.01)
-    unpriced = replace(sent, cost_usd=None)
+    assert int(more[2]) == 50 + int(more[1])
+    assert usd == pytest.approx(int(more[2]) * 2 * 0.2, abs=0.01)
+    unpriced = answered(cost_usd=None)
     found = gate(evidence(*table(0, 2, 48), attempt=lambda *_: unpriced), policy("quality: {margin: 0.05}"))
-    assert "at a cost that is not known" in str(found.checks[0].needs)
+    assert "at a cost that is not known, pass" in str(found.checks[0].needs)
+
+
+def test_items_of_a_slice_are_paid_for_with_all_others() -> None:
+    def hard(item: int) -> str | None:
+        return "hard" if item < 25 else None
+
+    needs, usd = priced_needs("quality: {margin: 0.5, slices: {hard: 0.05}}", *table(0, 0, 50), difficulty=hard)
+    more = re.search(r"about (\d+) more items \((\d+) in all\)", needs)
+    assert more is not None
+    assert int(more[2]) == 25 + int(more[1])
+    assert usd == pytest.approx((50 + int(more[1])) * 2 * 0.2, abs=0.01)
+
+
+def test_as_many_again_or_epochs_cost_twice_the_run() -> None:
+    wavering = [[True, False]] * 30
+    sides_ = [[True, True]] * 70 + wavering, [[True, True]] * 60 + [[True, False]] * 10 + wavering
+    needs, usd = priced_needs("quality: {margin: 0.1}", *sides_)
+    assert "this many items of 2 epochs pass four times in five if the two are equal: add as many, or epochs" in needs
+    assert usd == pytest.approx(2 * 100 * 2 * 2 * 0.2)
+
+
+def test_items_that_settle_a_cost_are_paid_for_whole() -> None:
+    needs, usd = priced_needs("cost_per_request: {}", *table(0, 0, 10))
+    assert needs.startswith("at least 5 more items (15 in all), for about $")
+    assert usd == pytest.approx(15 * 2 * 0.2)
 
 
 @pytest.mark.parametrize("n", [50, 58, 59, 100])

@@ -15,7 +15,7 @@ from evalkit.frozen import dataclass
 from evalkit.gating.evidence import Paired
 from evalkit.gating.labels import ALIKE, BETTER, WORSE, Labels
 from evalkit.gating.results import LIKELY_LOSS, CheckResult
-from evalkit.gating.rules import Assay, Rules, cost_of
+from evalkit.gating.rules import Assay, Rules
 from evalkit.rounds import FEWEST_ALIKE
 from evalkit.stats import Estimate
 from evalkit.wording import interval, plural, sum_of_shares, value
@@ -220,7 +220,7 @@ def _labels_needed(pairs: Paired, labels: Labels, margin: float, rules: Rules) -
     if items == len(larger):
         return f"no number of grades, nor of items up to {larger[-1]:,}, while the difference stays as it is"
     return (
-        f"about {plural(items + 1, 'more item')} ({larger[items]:,} in all), {cost_of(items + 1, rules.item_usd)},"
+        f"about {plural(items + 1, 'more item')} ({larger[items]:,} in all), {rules.cost_of_more(items + 1)},"
         " all graded by people, if the difference stays"
     )
 
@@ -314,9 +314,9 @@ def _items_needed(pairs: Paired, estimate: Estimate, margin: float, rules: Rules
     more = max(0, needed - len(pairs))
     if not more:
         more_epochs = ", or epochs" if lasting < _NO_MORE_EPOCHS else ""
-        again = f"add as many, {cost_of(len(pairs), rules.item_usd)}{more_epochs}"
+        again = f"add as many{more_epochs}, {rules.cost_of_more(len(pairs))}"
         return f"this many items{each} pass four times in five if the two are equal{errors}: {again}"
-    told = f"about {plural(more, 'more item')} ({needed:,} in all){each}, {cost_of(more, rules.item_usd)},"
+    told = f"about {plural(more, 'more item')} ({needed:,} in all){each}, {rules.cost_of_more(more)},"
     return f"{told} pass four times in five if the two are equal{errors}"
 
 
@@ -328,5 +328,5 @@ def _items_to_tell(estimate: Estimate, margin: float, rules: Rules) -> str:
     if needed > _MOST_ITEMS:
         return f"more than {_MOST_ITEMS:,} items would tell whether it lies within the margin, if it stays"
     more = max(1, needed - estimate.n)
-    told = f"about {plural(more, 'more item')} ({estimate.n + more:,} in all), {cost_of(more, rules.item_usd)},"
+    told = f"about {plural(more, 'more item')} ({estimate.n + more:,} in all), {rules.cost_of_more(more)},"
     return f"{told} tell whether it lies within the margin, if it stays"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from evalkit.gating.results import CheckResult
-from evalkit.gating.rules import Rules, cost_of
+from evalkit.gating.rules import Rules
 from evalkit.stats import Estimate
 from evalkit.stats.ratios import RATES_AND_COSTS
 from evalkit.wording import interval, plural, value
@@ -79,7 +79,7 @@ def fewest_items(fewest: int, ratio: Estimate, rules: Rules) -> str:
     if rules.sampled:
         return _larger_sample(fewest)
     more = max(1, fewest - ratio.n)
-    return f"at least {plural(more, 'more item')} ({fewest:,} in all), {cost_of(more, rules.item_usd)}"
+    return f"at least {plural(more, 'more item')} ({fewest:,} in all), {rules.cost_of_more(more)}"
 
 
 def _larger_sample(items: int) -> str:
@@ -99,7 +99,7 @@ def _ratio_needs(
     if rules.sampled:
         return f"{_larger_sample(needed)}, if the ratio stays"
     more = max(1, needed - ratio.n)
-    return f"about {plural(more, 'more item')} ({needed:,} in all), {cost_of(more, rules.item_usd)}, if the ratio stays"
+    return f"about {plural(more, 'more item')} ({needed:,} in all), {rules.cost_of_more(more)}, if the ratio stays"
 
 
 def _items_to_reach(items: int, ratio: Estimate, room: float, of_more: Callable[[int], Estimate] | None) -> int:

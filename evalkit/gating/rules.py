@@ -27,14 +27,15 @@ class Rules:
     """`alpha`: one-sided error of every check. `seed`: of resampling. `assay`: what the graders' errors allow.
 
     `next_look`: what settles a figure that is not known well enough, where there is more to come; None at the end.
-    `item_usd`: what an item has cost here, None where that is not known. `unheard`, `remedy`: as of
-    `Evidence`. `sampled`: only a sample of the items was streamed, and timed.
+    `items` of the whole set, and `item_usd`: what an item has cost here, None where that is not known. `unheard`,
+    `remedy`: as of `Evidence`. `sampled`: only a sample of the items was streamed, and timed.
     """
 
     alpha: float
     seed: int
     assay: "Assay"
     next_look: str | None = None
+    items: int = 0
     item_usd: float | None = None
     unheard: str | None = None
     remedy: str = REPEAT
@@ -45,9 +46,14 @@ class Rules:
         """Of the two-sided interval whose limits are the one-sided tests at `alpha`."""
         return 1 - 2 * self.alpha
 
+    def cost_of_more(self, items: int) -> str:
+        """What a set with so many more items would cost, in words: it is another one, of which nothing is run yet."""
+        cost = cost_of(self.items + items, self.item_usd)
+        return cost if self.item_usd is None else f"{cost} (a set that has grown is run whole)"
+
 
 def cost_of(items: float, item_usd: float | None) -> str:
-    """What so many items more would cost, in words; `item_usd` as in `Rules`."""
+    """What so many items cost, in words; `item_usd` as in `Rules`."""
     return "at a cost that is not known" if item_usd is None else f"for about {money(items * item_usd)}"
 
 
