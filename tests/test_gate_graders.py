@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from analysis_builders import JUDGE, PASS_OR_FAIL, Book, answered, round_, spec
+from analysis_builders import HAIKU, JUDGE, OPUS, PASS_OR_FAIL, Book, answered, round_, spec, write_run
 from gates import BASELINE, CANDIDATE
+from sweep_builders import three_sizes
 
+from evalkit.cli import main
 from evalkit.errors import IntegrityError
 from evalkit.gating.graders import refuse_other_graders
+from evalkit.records import Grade
 
 ITEMS = 60
 TWO = {**PASS_OR_FAIL, "criteria": [*PASS_OR_FAIL["criteria"], {**PASS_OR_FAIL["criteria"][0], "id": "kind"}]}
@@ -99,3 +104,36 @@ def test_what_a_judge_could_not_read_matters_where_its_word_counts(people: bool)
         return {JUDGE: 1, **unread, **({"ann": told(item, model, 0, 20)} if people else {})}
 
     check_graders(None if people else f"^judge b graded 60 of 60 items' outputs of {BASELINE} and 40 of", right=says)
+
+
+@pytest.mark.parametrize(("size", "refused"), [(10_000, True), (2000, False), (50_000, False)])
+def test_of_a_sweep_the_size_that_decides_is_asked_about(size: int, refused: bool) -> None:
+    """Sixty items at each of three sizes, at one of which somebody graded three quarters of one side."""
+    sweep = three_sizes(card=10_000)
+    place = {item.id: item.context_tokens for item in sweep.items}
+    trials = {trial.id: trial.key for trial in sweep.trials}
+
+    def by(grade: Grade) -> Grade:
+        key = trials[grade.trial_id]
+        share = 2 if place[key.item_id] != size else 3 if key.model == OPUS else 1
+        return replace(grade, grader="ann" if int(key.item_id[5:8]) % 4 < share else "ben")
+
+    graded = replace(sweep, grades=tuple(map(by, sweep.grades)))
+    told = "ann graded 45 of 60 items' outputs of"
+    with pytest.raises(IntegrityError, match=told) if refused else nullcontext():
+        refuse_other_graders(graded, OPUS, graded, HAIKU)
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_epochs_that_others_graded_are_no_model_beside_itself(
+    apart: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = Book(spec((BASELINE, CANDIDATE), epochs=2), rounds=[round_(graders=())])
+    for item in range(ITEMS):
+        for epoch in (1, 2):
+            trial = book.trial(f"item-{item:02d}", answered(served_model=BASELINE), model=BASELINE, epoch=epoch)
+            book.grade(trial, 1, grader="ben" if apart and epoch == 2 else "ann")
+    code = main(["gate", str(write_run(tmp_path / "run.db", book.snapshot())), "--aa"])
+    assert code == (6 if apart else 0)
+    told = f"outputs of epoch 1 of {BASELINE} were graded by ann, who graded hardly any of epoch 2 of it"
+    assert (told in capsys.readouterr().err) == apart

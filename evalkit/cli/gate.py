@@ -153,6 +153,7 @@ def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked
     """The baseline against itself, from two epochs of one run file or from two."""
     from evalkit.cli.places import find_run
     from evalkit.gating.evidence import against_itself
+    from evalkit.gating.graders import refuse_other_graders
 
     if candidate is not None and (candidate != baseline or _is_file(candidate)):
         compared = _compared(run, baseline, candidate, asked)
@@ -165,7 +166,9 @@ def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked
     wanted = baseline or (asked.baseline if asked else None) or models[0]
     if wanted not in models:
         raise UsageError(f"the run holds no model {wanted!r}; it holds {', '.join(models)}")
-    return _Compared(against_itself(one.analysis, wanted), one.snapshot, one.snapshot)
+    evidence = against_itself(one.analysis, wanted)
+    refuse_other_graders(one.snapshot, wanted, one.snapshot, wanted, evidence.halves)
+    return _Compared(evidence, one.snapshot, one.snapshot)
 
 
 def _is_file(name: str) -> bool:

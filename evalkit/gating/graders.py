@@ -6,6 +6,7 @@ from dataclasses import field
 
 from scipy.stats import binomtest
 
+from evalkit.analysis.contexts import at_context, production_size
 from evalkit.analysis.trials import counting_grades
 from evalkit.errors import IntegrityError
 from evalkit.frozen import dataclass
@@ -51,15 +52,23 @@ class _Sides:
     criteria: int
 
 
-def refuse_other_graders(then: Snapshot, baseline: str, now: Snapshot, candidate: str) -> None:
+def refuse_other_graders(
+    then: Snapshot, baseline: str, now: Snapshot, candidate: str, halves: tuple[int, int] | None = None
+) -> None:
     """IntegrityError where people, or judges, who graded one side alone stand for more of it than may be missing.
 
     Only items whose outputs are graded on both sides are looked at: a side without answers has nothing to grade.
     People and judges are told apart, since people grade a sample of what a judge grades whole. Nor may anybody have
-    graded far more of one side than of the other, of the items that somebody graded on both.
+    graded far more of one side than of the other, of the items that somebody graded on both. `halves`: the epoch that
+    each side is of, where a model is compared with itself. Of a sweep the size that decides is looked at.
     """
     names = (baseline, candidate) if baseline != candidate else (f"{baseline} in one run", "it in the other")
-    one, other, unsure = _graded(then, baseline), _graded(now, candidate), _unsure(then) | _unsure(now)
+    if halves is not None:
+        names = (f"epoch {halves[0]} of {baseline}", f"epoch {halves[1]} of it")
+    then, now = _decisive(then), _decisive(now)
+    of_one, of_other = halves or (None, None)
+    one, other = _graded(then, baseline, of_one), _graded(now, candidate, of_other)
+    unsure = _unsure(then) | _unsure(now)
     criteria = dict.fromkeys((*one, *other))
     for criterion in criteria:
         on = f"on {criterion}, " if len(criteria) > 1 else ""
@@ -125,9 +134,14 @@ def _mended(name: str | int, unsure: Collection[str]) -> str:
     return f", {so}; have the same people and judges grade both sides with `evalkit grade --blind`"
 
 
-def _graded(snapshot: Snapshot, model: str) -> Mapping[str, _Graded]:
-    """Of each criterion, who graded a model's outputs."""
-    items = {trial.id: trial.key.item_id for trial in snapshot.trials if trial.key.model == model}
+def _decisive(snapshot: Snapshot) -> Snapshot:
+    return at_context(snapshot, production_size(snapshot)[0]) if snapshot.spec.contexts else snapshot
+
+
+def _graded(snapshot: Snapshot, model: str, epoch: int | None) -> Mapping[str, _Graded]:
+    """Of each criterion, who graded a model's outputs, of one epoch or of all."""
+    of_side = (trial for trial in snapshot.trials if trial.key.model == model and epoch in (None, trial.key.epoch))
+    items = {trial.id: trial.key.item_id for trial in of_side}
     outputs = Counter[tuple[str, str]]()
     looked: dict[tuple[str, GraderKind, str], set[str]] = defaultdict(set)
     words: dict[tuple[str, GraderKind, str], Counter[str | int]] = defaultdict(Counter)
