@@ -26,7 +26,7 @@ from evalkit.gating.labels import ALIKE, KNOWN, labels_of
 from evalkit.gating.policy import read_policy
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Assay, Rules, assay_of
-from evalkit.grading_records import RoundEvent
+from evalkit.grading_records import MERGED, RoundEvent
 from evalkit.records import PromptSize, Snapshot
 from evalkit.rounds import LEFT, left_at_closing
 from evalkit.rubric import Rubric
@@ -497,3 +497,27 @@ def test_a_judge_makes_no_mistake_on_what_it_never_saw() -> None:
     rules = Rules(0.05, 7, Assay(judged=True, mistaken=0.3))
     (check,) = cost_per_satisfactory.check(of(book.snapshot()), Dearest(at_most=1.5), rules)
     assert "1.00× (" in check.finding.partition(";")[2] or "1.0× (" in check.finding.partition(";")[2]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_labels_of_other_files_that_saw_one_model_vouch_for_no_judge(apart: bool) -> None:
+    """Who labelled the one model's outputs before files were merged may be stricter than who labelled the other's."""
+    rounds = [round_(1, (PERSON,)), round_(2, ("ben",)), round_(3, (JUDGE,))]
+    book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=rounds)
+    trials = {}
+    for item in range(100):
+        for model in (BASELINE, CANDIDATE):
+            trials[item, model] = book.trial(f"item-{item:03d}", answered(served_model=model), model=model)
+            if item < 50:
+                of_ben = apart and model == CANDIDATE
+                book.grade(
+                    trials[item, model], int(item % 3 > 0), grader="ben" if of_ben else PERSON, round_id=1 + of_ben
+                )
+    for (item, _), trial in trials.items():
+        book.grade(trial, int(item % 3 > 0), grader=JUDGE, round_id=3)
+    closed = tuple(RoundEvent("closed", number, None, MERGED) for number in (1, 2))
+    found = of(book.snapshot(events=closed))
+    assert (found.of_candidate.judges == ()) == apart
+    (check,) = gate(found, POLICY).checks
+    assert ("the judge is uncalibrated: people graded 0 outputs" in str(check.needs)) == apart
+    assert (check.outcome == "pass") == (not apart)

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median_low
 
 from evalkit import stats
 from evalkit.analysis.aggregate import combined
 from evalkit.grader_names import judge_of, kind_of
+from evalkit.grading_records import MERGED
 from evalkit.judge_prompts import outdated
 from evalkit.records import Round, Snapshot
 from evalkit.rounds import names_items, picked
@@ -25,9 +27,24 @@ def levels_by_grader(snapshot: Snapshot) -> dict[str, dict[int, dict[str, int]]]
     """The newest level of each grader on each criterion of each output, over all rounds not known to be unblind.
 
     A judge's repeats are one view, their lower median; a person's second grades are left out, and so is what a judge
-    said when it was asked otherwise than it was last.
+    said when it was asked otherwise than it was last. So is what people said of one model alone in a file that has been
+    merged with another model's: who labels that one may be stricter, and knew which model it was.
     """
-    return _as_one(_given(snapshot, again=False))
+    return _as_one(_given(_without_one_model_rounds(snapshot), again=False))
+
+
+def _without_one_model_rounds(snapshot: Snapshot) -> Snapshot:
+    merged = {event.round_id for event in snapshot.events if event.content == MERGED}
+    if not merged or len(snapshot.spec.models) == 1:
+        return snapshot
+    model_of = {trial.id: trial.key.model for trial in snapshot.trials}
+    seen: dict[int, set[str]] = defaultdict(set)
+    for grade in snapshot.grades:
+        if grade.round_id in merged and kind_of(grade.grader) == "human":
+            seen[grade.round_id].add(model_of[grade.trial_id])
+    apart = {round_id for round_id, models in seen.items() if len(models) == 1}
+    kept = (g for g in snapshot.grades if g.round_id not in apart or kind_of(g.grader) != "human")
+    return replace(snapshot, grades=tuple(kept)) if apart else snapshot
 
 
 def levels_with_repeats(snapshot: Snapshot) -> dict[str, dict[int, dict[str, int]]]:
@@ -132,7 +149,8 @@ def dropped_judges(snapshot: Snapshot, rubric: Rubric, round_: Round | None = No
     kinds = {kind_of(grader) for grader in {grade.grader for grade in snapshot.grades}}
     if not {"human", "judge"} <= kinds or (round_ is not None and names_items(snapshot, round_.id)):
         return {}
-    levels, items = levels_by_grader(snapshot), {trial.id: trial.key.item_id for trial in snapshot.trials}
+    levels = _as_one(_given(snapshot, again=False))  # one model's labels can tell how little a judge knows, too
+    items = {trial.id: trial.key.item_id for trial in snapshot.trials}
     left_out = picked(snapshot)
     people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in left_out}
     reasons = {judge: _reason(verdicts_of(levels, judge, rubric), people, items) for judge in levels}
