@@ -1,23 +1,26 @@
 """Requests that a cheaper model could have taken: only those of parts on which the run shows it, at less cost."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import pytest
 from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec
-from test_usage_log import line, read, weekly
+from test_usage_log import MONDAY, line, read, weekly
 
 from evalkit.analysis import analyze
 from evalkit.analysis.movable import moved
 from evalkit.analysis.production import production
 from evalkit.analysis.results import Analysis
+from evalkit.analysis.sides import request_cost_ratio, standing
 from evalkit.cli.signal_tables import production_lines
-from evalkit.pricing import Prices
+from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import Usage
 
 TOO_FEW = "a tag of which the run has too few items (it tests the 8 most frequent): add some, or log difficulties"
 NO_ITEM = "a difficulty that no item of the run has: add items of it"
+SHORTER = "a prompt shorter than the run's on its part, whose input and output the run has no rates of"
 UNKNOWN = "a tag that no item of the run has: add items with it, or log the test set's tags alone"
 
 
@@ -151,3 +154,83 @@ def test_a_model_that_would_take_requests_and_was_escalated_itself_is_said_to_be
     quiet = production(read(*(row for row in rows if row["model"] == OPUS)), tagged(), Prices())
     assert [move.escalated for move in quiet.moved.moves] == [0]
     assert not any("it could not do" in said for said in production_lines(quiet))
+
+
+@cache
+def wordy(prompt: int, cached: int = 0, **asked: Any) -> Analysis:
+    """Both pass all; Sonnet, at three fifths of Opus's prices, writes three times as much."""
+    book = Book(spec((OPUS, SONNET), rates={model: LIST_PRICES.tiers(model, MONDAY) for model in (OPUS, SONNET)}))
+    for i in range(60):
+        book.item(f"i{i:02d}", difficulty="easy")
+        for model, written in ((OPUS, 270 + i), (SONNET, 810 + 3 * (i * 7 % 60))):
+            read_anew = prompt + 10 * (i * 11 % 60) - cached
+            usage = Usage(read_anew, written, cache_read_tokens=cached, **asked)
+            usd = LIST_PRICES.price(model, usage, MONDAY).usd
+            book.trial(f"i{i:02d}", answered(usd, usage=usage), model=model, level=1)
+    return analyze(book.snapshot())
+
+
+def lately(prompt: int, written: int = 300, **fields: Any) -> list[Mapping[str, Any]]:
+    """Two requests a day of Opus for six weeks."""
+    more: Mapping[str, Any] = {"model": OPUS, "difficulty": "easy", "input_tokens": prompt, **fields}
+    return [line(day / 2, output_tokens=written + day % 5, **more) for day in range(84)]
+
+
+def test_what_is_less_at_the_runs_long_prompts_and_more_at_the_logs_short_ones_is_no_saving() -> None:
+    assert [model.model for model in standing(wordy(50_000), OPUS).cheaper] == [SONNET]
+    logged = production(read(*lately(1_000)), wordy(50_000), Prices())
+    assert (logged.moved.moves, logged.moved.no_cheaper, logged.saving.value) == ((), 84, None)
+
+
+@pytest.mark.parametrize(("cached", "asked"), [(0, {}), (0, {"service_tier": "batch"}), (9_000, {})])
+def test_a_ratio_is_that_of_the_logs_own_mix_of_input_and_output(cached: int, asked: Mapping[str, Any]) -> None:
+    """Input costs 0.6 times as much, output 1.8 times."""
+    rows = lately(5_000)
+    logged = production(read(*rows), wordy(20_000, cached, **asked), Prices())
+    (move,) = logged.moved.moves
+    into, out = 5_000 * 5 * 84, 25 * sum(row["output_tokens"] for row in rows)
+    ratio = (0.6 * into + 1.8 * out) / (into + out)
+    assert move.at_log_mix
+    assert move.cost_ratio.value == pytest.approx(ratio, rel=1e-6)
+    assert move.cost_ratio.low is not None
+    assert move.cost_ratio.high is not None
+    assert move.cost_ratio.low < ratio < move.cost_ratio.high
+    assert logged.spend_usd is not None
+    assert logged.saving.value == pytest.approx(logged.spend_usd * (1 - ratio) / 6 * 365.25 / 12 / 7, rel=1e-6)
+    assert "the cost at this log's mix of input and output" in "\n".join(production_lines(logged))
+
+
+def test_of_a_log_of_the_runs_own_mix_the_ratio_is_the_runs() -> None:
+    run = wordy(20_000)
+    own = [output for item in run.outputs for output in item.outputs if output.model == OPUS]
+    tokens = [{"input_tokens": output.input_tokens, "output_tokens": output.output_tokens} for output in own]
+    (move,) = moved(read(*(line(model=OPUS, difficulty="easy", **used) for used in tokens)), run).moves
+    sides = standing(run, OPUS).sides
+    plain = request_cost_ratio(sides[SONNET], sides[OPUS])
+    assert move.cost_ratio.value == pytest.approx(plain.value)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"rates": {}},  # of a run file that does not keep them
+        {"prices_version": f"as imported: {SONNET}"},
+    ],
+)
+@pytest.mark.parametrize(("prompt", "outcome"), [(16_000, "moves"), (15_999, SHORTER)])
+def test_where_the_runs_rates_are_not_known_its_ratio_is_of_prompts_like_its_own(
+    changed: Mapping[str, Any], prompt: int, outcome: str
+) -> None:
+    run = wordy(20_000)
+    run = replace(run, spec=replace(run.spec, **changed))
+    found = moved(read(*lately(prompt)), run)
+    assert [move.at_log_mix for move in found.moves] == ([False] if outcome == "moves" else [])
+    assert found.unmapped == ({} if outcome == "moves" else {outcome: 84})
+
+
+def test_answers_of_unknown_size_leave_the_runs_own_ratio() -> None:
+    run = wordy(20_000)
+    first, *others = run.outputs
+    unsized = replace(first, outputs=tuple(replace(output, input_tokens=None) for output in first.outputs))
+    found = moved(read(*lately(5_000), *lately(20_000)), replace(run, outputs=(unsized, *others)))
+    assert [(move.at_log_mix, move.requests) for move in found.moves] == [(False, 84)]

@@ -11,9 +11,11 @@ from test_signals import planted
 from test_usage_log import line, read
 
 from evalkit.analysis import analyze
-from evalkit.analysis.movable import _Place, _sides, moved
+from evalkit.analysis.movable import moved
+from evalkit.analysis.places import Place
 from evalkit.analysis.price_cliffs import cliff_warnings, price_cliffs
 from evalkit.analysis.production import production
+from evalkit.analysis.prompt_sizes import sides_of
 from evalkit.analysis.results import Analysis, PriceCliff
 from evalkit.blocks import Note
 from evalkit.chart_blocks import Lines
@@ -176,9 +178,9 @@ def test_the_cliff_of_the_cheaper_model_is_met_by_its_own_tokens(
     """Haiku 5.5 makes 1.3 tokens of one of Sonnet 4.6's."""
     longest = {SONNET: {"i": tried}, CHEAP: {} if of_cheap is None else {"i": of_cheap}}
     part = replace(planted().slices[0], item_ids=("i",))
-    assert _Place(SONNET, CHEAP, (), (part,), longest, {}).side(tokens) == (False, beyond)
-    assert _sides(SONNET, CHEAP, "i", longest) == (False, tried > 80_000)
-    assert _sides(SONNET, CHEAP, "another", longest) == (False, None)
+    assert Place(SONNET, CHEAP, (), (part,), longest, {}).side(tokens) == (False, beyond)
+    assert sides_of(SONNET, CHEAP, "i", longest) == (False, tried > 80_000)
+    assert sides_of(SONNET, CHEAP, "another", longest) == (False, None)
 
 
 def test_what_a_cache_held_counts_as_length_too() -> None:

@@ -1,11 +1,13 @@
 """Which requests of a log belong to parts of the items on which a cheaper model has been shown to be hardly worse."""
 
-import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 
+from evalkit.analysis.log_mix import Split, mean_of, of_request, splits
+from evalkit.analysis.places import FEWEST_ALIKE, Going, Key, Place
+from evalkit.analysis.prompt_sizes import Longest, longest_prompts
 from evalkit.analysis.results import Analysis, Slice
 from evalkit.analysis.sides import (
     ALPHA,
@@ -13,14 +15,13 @@ from evalkit.analysis.sides import (
     Side,
     Standing,
     both,
-    differs_from,
     paired_difference,
-    request_cost_ratio,
     standing,
 )
 from evalkit.analysis.sweep import HARDLY_WORSE, MARGIN
 from evalkit.frozen import dataclass
-from evalkit.models import display_name, known, same_model
+from evalkit.models import display_name, same_model
+from evalkit.rates import Rates
 from evalkit.stats import Estimate
 from evalkit.usage_log import UsageLine
 
@@ -28,19 +29,11 @@ MAPPING = (
     "a request belongs to the part of its difficulty; without one, to the parts of its tags, if the run tests each;"
     " without those, to the part of its input size; to none where its prompt is much longer than its model had there;"
     f" it counts where a cheaper model is shown to be {HARDLY_WORSE} on every part it belongs to, and worse on none of"
-    " its tags, and to cost less there, at what prompts on its side of both models' price cliffs cost"
+    " its tags, and to cost less there, at what prompts on its side of both models' price cliffs cost and at the log's"
+    " own mix of input and output; where the run's rates are not known, at the run's mix, and to no part where its"
+    " prompt is much shorter than any that its model had there"
 )
 
-_NEARLY = 1.25
-"""Times the longest prompt that was tried, which production's may have."""
-_FEWEST_ALIKE = 5
-"""Items on one side of a price cliff below which the run does not say what requests on that side cost."""
-_Longest = Mapping[str, Mapping[str, int]]
-"""The most tokens that each model's prompt of an item had, of items where that is known."""
-_Beyond = tuple[bool | None, bool | None]
-"""Whether a prompt is beyond the price cliffs of the current model and the other; None where its size is not known."""
-_Key = tuple[str, str]
-"""Kind and name of a part."""
 
 _NOT_SHOWN = "no cheaper model is shown to be hardly worse"
 _NO_CHEAPER = "none that is shown to be hardly worse is shown to cost less"
@@ -51,6 +44,7 @@ _UNTESTED_TAG = (
     f"a tag of which the run has too few items (it tests the {MOST_TAGS} most frequent): add some, or log difficulties"
 )
 _TOO_LONG = "a prompt longer than the run's on its part"
+_TOO_SHORT = "a prompt shorter than the run's on its part, whose input and output the run has no rates of"
 _NEAR_CLIFF = "a prompt so near a price cliff that the run does not tell its side"
 _HARDLY_TRIED = "a prompt on a side of a price cliff that the run hardly tried on its part"
 
@@ -60,8 +54,9 @@ class Move:
     """Requests of a model on parts of the items, and a cheaper one that is shown to be hardly worse on all of them.
 
     `cost_ratio`: what one of its requests costs there over one of the current model's, in the run, of prompts on the
-    same side of their price cliffs; `beyond`: the models whose cliff these are beyond. `escalated`: requests of the
-    cheaper one in this log that were: what the current model has taken over from it may be among those that move.
+    same side of their price cliffs; `at_log_mix`: with input and output in the proportion that these requests have, not
+    the run's. `beyond`: the models whose cliff these are beyond. `escalated`: requests of the cheaper one in this log
+    that were: what the current model has taken over from it may be among those that move.
     """
 
     current: str
@@ -71,58 +66,7 @@ class Move:
     cost_ratio: Estimate
     beyond: tuple[str, ...] = ()
     escalated: int = 0
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What requests have in common: the model that would take them (their own if none), the parts they belong to, and
-    their side of the price cliffs. One for all requests alike, since its figures take long."""
-
-    current: str
-    toward: str
-    keys: tuple[_Key, ...]
-    parts: tuple[Slice, ...] = field(compare=False)
-    longest: _Longest = field(compare=False)
-    sides: Mapping[str, Side] = field(compare=False)
-    beyond: _Beyond = (False, False)
-
-    @cached_property
-    def items(self) -> frozenset[str]:
-        return frozenset(item for part in self.parts for item in part.item_ids)
-
-    @cached_property
-    def alike(self) -> list[str]:
-        """The items with prompts on the same side, whose costs say what these requests cost. Where the size of these
-        is not known, all if they are on one side, else none."""
-        tried = {item: _sides(self.current, self.toward, item, self.longest) for item in self.items}
-        if None in self.beyond:
-            return sorted(tried) if len(set(tried.values())) == 1 else []
-        return sorted(item for item, sides in tried.items() if sides == self.beyond)
-
-    @cached_property
-    def rates(self) -> tuple[float, float]:
-        """The fewest and the most tokens that the other model made of one of the current's, of the same texts."""
-        theirs, ours = self.longest[self.toward], self.longest[self.current]
-        found = [theirs[i] / ours[i] for i in self.items if i in theirs and ours.get(i)]
-        known_rate = _per_text(self.toward, self.current)
-        return min(found, default=known_rate), max(found, default=known_rate)
-
-    @cached_property
-    def most(self) -> float:
-        """The longest prompt, in tokens of the current model, that the run speaks of on every part: nearly as long as
-        those it was tried with, and within the windows of both models."""
-        return min(_most(part, (self.current, self.toward), self.longest) for part in self.parts)
-
-    @cached_property
-    def cost_ratio(self) -> Estimate:
-        """What a request of the other model costs here over one of the current's."""
-        return request_cost_ratio(self.sides[self.toward], self.sides[self.current], self.alike)
-
-    def side(self, size: int | None) -> _Beyond | None:
-        """Of a request of so many tokens of the current model; None where the other would make now more and now fewer
-        than its cliff of them."""
-        sides = {(_is_beyond(self.current, size), _is_beyond(self.toward, size and size * r)) for r in self.rates}
-        return sides.pop() if len(sides) == 1 else None
+    at_log_mix: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,12 +92,18 @@ class _Around:
     """What the run says of requests of one of its models, each worked out once for all of them."""
 
     standing: Standing
-    longest: _Longest
-    places: dict[_Place, _Place] = field(default_factory=dict)
+    longest: Longest
+    splits: Mapping[str, Split]
+    places: dict[Place, Place] = field(default_factory=dict)
 
     @property
     def current(self) -> str:
         return self.standing.current
+
+    @property
+    def rates(self) -> Sequence[Rates]:
+        """What the run's requests of this model were priced by."""
+        return self.standing.analysis.spec.rates.get(self.current, ())
 
     @cached_property
     def tags(self) -> Mapping[str, int]:
@@ -161,12 +111,12 @@ class _Around:
         return Counter(tag for item in self.standing.analysis.outputs for tag in set(item.tags))
 
     @cached_property
-    def parts(self) -> Mapping[_Key, Slice]:
+    def parts(self) -> Mapping[Key, Slice]:
         """The parts of the items that are tested."""
         return {(part.kind, part.name): part for part in self.standing.parts}
 
     @cached_property
-    def sizes(self) -> Sequence[tuple[int, int, _Key]]:
+    def sizes(self) -> Sequence[tuple[int, int, Key]]:
         """Smallest and largest prompt of each part by size, in the tokens of this model."""
         found = []
         for key, part in self.parts.items():
@@ -176,7 +126,7 @@ class _Around:
         return found
 
     @cached_property
-    def held(self) -> Mapping[str, frozenset[_Key]]:
+    def held(self) -> Mapping[str, frozenset[Key]]:
         """The parts on which each cheaper model, the cheapest first, is shown to be hardly worse."""
         shown = [holds for holds in self.standing.on_parts if holds.shown]
         return {
@@ -193,21 +143,38 @@ class _Around:
             for side in self.standing.cheaper
         }
 
-    def place(self, line: UsageLine) -> _Place | str:
-        """Where a request goes: to the cheapest model that may take it; else why to none, or not to the cheapest."""
-        keys = self._keys(line)
-        if isinstance(keys, str):
-            return keys
-        tags, why_not, size = set(line.tags or ()), "", line.usage.total_input_tokens or None
-        may = [model for model, held in self.held.items() if held.issuperset(keys) and not tags & self.worse[model]]
-        for model in may or [self.current]:
-            found = self._toward(model, keys, size)
-            if isinstance(found, _Place):
-                return found
-            why_not = why_not or found
-        return why_not
+    def placed(self, lines: Sequence[UsageLine]) -> list[Going | str]:
+        """Where each request goes: to the cheapest model that may take it, if that costs less for all that it may take;
+        else why to none, or not to the cheapest."""
+        keys = [self._keys(line) for line in lines]
+        costs = [of_request(self.rates, line.usage) for line in lines]
+        found: dict[int, Going | str] = {n: why for n, why in enumerate(keys) if isinstance(why, str)}
+        why_not: dict[int, str] = {}
+        for model in (*self.held, self.current):  # the latter only says why none of the others may
+            together = defaultdict[Place, list[int]](list)
+            for n, (of_line, line) in enumerate(zip(keys, lines, strict=True)):
+                asked = n not in why_not if model == self.current else self._may(model, of_line, line)
+                if n in found or isinstance(of_line, str) or not asked:
+                    continue
+                place = self._toward(model, of_line, line.usage.total_input_tokens or None)
+                if isinstance(place, Place):
+                    together[place].append(n)
+                else:
+                    why_not.setdefault(n, place)
+            for place, numbers in together.items():
+                going = Going(place, mean_of(costs[n] for n in numbers))
+                for n in numbers:
+                    if going.costs_less:
+                        found[n] = going
+                    else:
+                        why_not.setdefault(n, _NO_CHEAPER)
+        return [found[n] if n in found else why_not[n] for n in range(len(lines))]
 
-    def _keys(self, line: UsageLine) -> tuple[_Key, ...] | str:
+    def _may(self, model: str, keys: tuple[Key, ...] | str, line: UsageLine) -> bool:
+        """Whether a cheaper model is shown to be hardly worse for all that a request says."""
+        return self.held[model].issuperset(keys) and self.worse[model].isdisjoint(line.tags or ())
+
+    def _keys(self, line: UsageLine) -> tuple[Key, ...] | str:
         """The parts that a request belongs to, by the first kind that it says something of; else why to none. A tag
         that every item has says nothing."""
         if line.difficulty is not None:
@@ -225,10 +192,11 @@ class _Around:
             or _NO_PART
         )
 
-    def _toward(self, model: str, keys: tuple[_Key, ...], size: int | None) -> _Place | str:
+    def _toward(self, model: str, keys: tuple[Key, ...], size: int | None) -> Place | str:
         """The place of requests of such a size that a model would take; else why it does not."""
         parts = tuple(self.parts[key] for key in keys)
-        place = self._known(_Place(self.current, model, keys, parts, self.longest, self.standing.sides))
+        place = Place(self.current, model, keys, parts, self.longest, self.standing.sides, splits=self.splits)
+        place = self._known(place)
         if size and size > place.most:
             return _TOO_LONG
         if model == self.current:
@@ -238,12 +206,11 @@ class _Around:
             return _NEAR_CLIFF
         if beyond != place.beyond:
             place = self._known(replace(place, beyond=beyond))
-        if len(place.alike) < min(_FEWEST_ALIKE, len(place.items)):
+        if len(place.alike) < min(FEWEST_ALIKE, len(place.items)):
             return _HARDLY_TRIED
-        ratio = place.cost_ratio
-        return place if ratio.value is not None and ratio.value < 1 and differs_from(ratio, 1.0) else _NO_CHEAPER
+        return _TOO_SHORT if size and size < place.least else place
 
-    def _known(self, place: _Place) -> _Place:
+    def _known(self, place: Place) -> Place:
         """The one that is kept of all that are alike."""
         return self.places.setdefault(place, place)
 
@@ -251,14 +218,11 @@ class _Around:
 def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
     """Each request's place: a move, kept, or unmapped. A request is never assumed to belong anywhere."""
     ids = {model: _of_run(model, analysis) for model in {line.model for line in lines}}
-    longest = _longest(analysis)
-    around = {model: _Around(standing(analysis, model), longest) for model in set(ids.values()) if model is not None}
-    absent = {model: f"{display_name(model, analysis.spec.models)} is not in the run" for model in ids}
-    found = [absent[line.model] if (model := ids[line.model]) is None else around[model].place(line) for line in lines]
-    places = [place if isinstance(place, _Place) else None for place in found]
+    found = _found(lines, ids, analysis)
+    groups = [one if isinstance(one, Going) else None for one in found]
     reasons = Counter(reason for reason in found if isinstance(reason, str))
-    moves = _moves(places, Counter(ids[line.model] for line in lines if line.escalated))
-    numbers = {place: i for i, place in enumerate(moves)}
+    moves = _moves(groups, Counter(ids[line.model] for line in lines if line.escalated))
+    numbers = {going: i for i, going in enumerate(moves)}
     share = Estimate(
         sum(move.requests for move in moves.values()) / len(lines), None, None, 0.95, len(lines), "count, no inference"
     )
@@ -269,25 +233,44 @@ def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
         reasons.pop(_NO_CHEAPER, 0),
         dict(reasons),
         share,
-        lines=tuple(None if place is None else numbers[place] for place in places),
+        lines=tuple(None if going is None else numbers[going] for going in groups),
     )
 
 
-def _moves(places: Sequence[_Place | None], escalated: Mapping[str | None, int]) -> dict[_Place, Move]:
+def _found(lines: Sequence[UsageLine], ids: Mapping[str, str | None], analysis: Analysis) -> list[Going | str]:
+    """Where each goes, or why to none; `ids`: the run's of each model that is logged."""
+    absent = {model: f"{display_name(model, analysis.spec.models)} is not in the run" for model in ids}
+    found: list[Going | str] = [absent[line.model] for line in lines]
+    of_model = defaultdict[str, list[int]](list)
+    for n, line in enumerate(lines):
+        if (model := ids[line.model]) is not None:
+            of_model[model].append(n)
+    around = {model: standing(analysis, model) for model in of_model}
+    longest, apart = longest_prompts(analysis), splits(analysis, next((s.sides for s in around.values()), {}))
+    for model, numbers in of_model.items():
+        placed = _Around(around[model], longest, apart).placed([lines[n] for n in numbers])
+        for n, one in zip(numbers, placed, strict=True):
+            found[n] = one
+    return found
+
+
+def _moves(groups: Sequence[Going | None], escalated: Mapping[str | None, int]) -> dict[Going, Move]:
     """By place, in an order that is the same for all logs; `escalated`: how often each model of the run was."""
-    requests = Counter(place for place in places if place is not None)
-    return {
-        place: Move(
+    requests = Counter(going for going in groups if going is not None)
+    found = {}
+    for going in sorted(requests, key=lambda g: (g.place.current, g.place.toward, g.place.keys, str(g.place.beyond))):
+        place = going.place
+        found[going] = Move(
             place.current,
             place.toward,
             tuple(name for _, name in place.keys),
-            requests[place],
-            place.cost_ratio,
+            requests[going],
+            going.cost_ratio,
             tuple(m for m, beyond in zip((place.current, place.toward), place.beyond, strict=True) if beyond),
             escalated.get(place.toward, 0),
+            at_log_mix=going.mix is not None and place.split is not None,
         )
-        for place in sorted(requests, key=lambda place: (place.current, place.toward, place.keys, str(place.beyond)))
-    }
+    return found
 
 
 def _of_run(model: str, analysis: Analysis) -> str | None:
@@ -300,45 +283,3 @@ def _is_worse(candidate: Side, baseline: Side, part: Slice) -> bool:
     """Whether a model is shown to be worse there, and not to be hardly worse."""
     found = paired_difference(both(candidate, baseline, part.item_ids), 1 - 2 * ALPHA)
     return found.low is not None and found.high is not None and found.low <= -MARGIN and found.high < 0
-
-
-def _longest(analysis: Analysis) -> _Longest:
-    found: dict[str, dict[str, int]] = {m.model: {} for m in analysis.models}
-    for item in analysis.outputs:
-        for output in item.outputs:
-            if output.input_tokens is not None:
-                of_model = found[output.model]
-                of_model[item.id] = max(of_model.get(item.id, 0), output.input_tokens)
-    return found
-
-
-def _most(part: Slice, models: Sequence[str], longest: _Longest) -> float:
-    limits, current = [math.inf], models[0]
-    had = {model: [longest[model][i] for i in part.item_ids if i in longest[model]] for model in models}
-    for model, tokens in had.items():
-        per_text = max(tokens) / max(had[current]) if tokens and had[current] else _per_text(model, current)
-        tried, facts = [_NEARLY * max(tokens)] if tokens else [], known(model)
-        window = [] if facts is None else [facts.context_tokens]
-        limits += [limit / per_text for limit in (*tried, *window)]
-    return min(limits)
-
-
-def _sides(current: str, toward: str, item: str, longest: _Longest) -> _Beyond:
-    """Of an item's prompt, by the tokens that each model was billed for, or those of the other."""
-    one, other = (longest[model].get(item) for model in (current, toward))
-    ours = other and other * _per_text(current, toward) if one is None else one
-    theirs = one and one * _per_text(toward, current) if other is None else other
-    return _is_beyond(current, ours), _is_beyond(toward, theirs)
-
-
-def _is_beyond(model: str, tokens: float | None) -> bool | None:
-    facts = known(model)
-    if facts is None or facts.price_cliff is None:
-        return False
-    return None if tokens is None else tokens > facts.price_cliff[0]
-
-
-def _per_text(model: str, current: str) -> float:
-    """Tokens that one model makes of a text over those of another, as far as both are known."""
-    one, other = known(model), known(current)
-    return one.tokens_per_text / other.tokens_per_text if one and other else 1.0

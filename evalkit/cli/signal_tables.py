@@ -64,10 +64,11 @@ def _moves(logged: "Production") -> Iterator[str]:
     for move in found.moves:
         names = listing([display_name(model, models) for model in move.beyond])
         beyond = f"beyond the price cliff of {names}, " if names else ""
+        mix = "at this log's mix of input and output" if move.at_log_mix else "in the run"
         yield (
             f"    {plural(move.requests, 'request')} of {display_name(move.current, models)} on {listing(move.parts)}"
             f" items to {display_name(move.toward, models)}, {beyond}at {estimated(move.cost_ratio, 'ratio')} the cost"
-            " in the run"
+            f" {mix}"
         )
     yield f"    {found.kept:,} not shown"
     if found.no_cheaper:
