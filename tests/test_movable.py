@@ -234,3 +234,40 @@ def test_answers_of_unknown_size_leave_the_runs_own_ratio() -> None:
     unsized = replace(first, outputs=tuple(replace(output, input_tokens=None) for output in first.outputs))
     found = moved(read(*lately(5_000), *lately(20_000)), replace(run, outputs=(unsized, *others)))
     assert [(move.at_log_mix, move.requests) for move in found.moves] == [(False, 84)]
+
+
+@pytest.mark.parametrize("days", [35, 70])
+def test_requests_that_are_made_no_more_save_nothing_to_come(days: int) -> None:
+    """Ten weeks, of which Opus had all, or five."""
+    rows = [
+        line(
+            n / 2,
+            difficulty="easy",
+            output_tokens=100 + n % 5,
+            input_tokens=20_000,
+            model=OPUS if n / 2 < days else SONNET,
+        )
+        for n in range(140)
+    ]
+    logged = production(read(*rows), wordy(20_000), Prices())
+    (move,) = logged.moved.moves
+    told = "\n".join(production_lines(logged))
+    assert move.requests == days * 2
+    assert move.ended == (days == 35)
+    if days == 70:
+        assert logged.saving.value is not None
+        return
+    assert (move.last, logged.saving.value) == ("2026-10-04", None)
+    assert "the requests that would move have ended: the last was on 2026-10-04" in (logged.saving.reason or "")
+    assert "input and output; ended, the last on 2026-10-04" in told
+
+
+def test_beside_moves_that_go_on_an_ended_one_adds_nothing_to_a_saving() -> None:
+    """Requests without a difficulty are another move, by their tag, whose price nobody needs any more."""
+    going = [row | {"difficulty": "easy", "tags": ["a"]} for row in lately(1_200)]
+    ended = [row | {"difficulty": None, "tags": ["a"]} for row in going[:20]]
+    ended[0]["output_tokens"] = None
+    alone, both = (production(read(*rows), tagged(), Prices()) for rows in (going, [*going, *ended]))
+    assert [(move.parts, move.ended) for move in both.moved.moves] == [(("easy",), False), (("a",), True)]
+    assert alone.saving.value is not None
+    assert both.saving == alone.saving

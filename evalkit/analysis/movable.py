@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
+from datetime import date
 from functools import cached_property
 
 from evalkit.analysis.log_mix import Split, mean_of, of_request, splits
@@ -56,7 +57,8 @@ class Move:
     `cost_ratio`: what one of its requests costs there over one of the current model's, in the run, of prompts on the
     same side of their price cliffs; `at_log_mix`: with input and output in the proportion that these requests have, not
     the run's. `beyond`: the models whose cliff these are beyond. `escalated`: requests of the cheaper one in this log
-    that were: what the current model has taken over from it may be among those that move.
+    that were: what the current model has taken over from it may be among those that move. `last`: the day of the last
+    of the requests, UTC; `ended`: whether that is before the last whole week, so that nothing is left to save.
     """
 
     current: str
@@ -67,6 +69,8 @@ class Move:
     beyond: tuple[str, ...] = ()
     escalated: int = 0
     at_log_mix: bool = False
+    last: str = ""
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -215,13 +219,16 @@ class _Around:
         return self.places.setdefault(place, place)
 
 
-def moved(lines: Sequence[UsageLine], analysis: Analysis) -> Moved:
-    """Each request's place: a move, kept, or unmapped. A request is never assumed to belong anywhere."""
+def moved(lines: Sequence[UsageLine], analysis: Analysis, weeks: Sequence[date] = ()) -> Moved:
+    """Each request's place: a move, kept, or unmapped. A request is never assumed to belong anywhere.
+
+    `weeks`: the Mondays of the log's whole ones.
+    """
     ids = {model: _of_run(model, analysis) for model in {line.model for line in lines}}
     found = _found(lines, ids, analysis)
     groups = [one if isinstance(one, Going) else None for one in found]
     reasons = Counter(reason for reason in found if isinstance(reason, str))
-    moves = _moves(groups, Counter(ids[line.model] for line in lines if line.escalated))
+    moves = _moves(groups, lines, Counter(ids[line.model] for line in lines if line.escalated), weeks)
     numbers = {going: i for i, going in enumerate(moves)}
     share = Estimate(
         sum(move.requests for move in moves.values()) / len(lines), None, None, 0.95, len(lines), "count, no inference"
@@ -254,9 +261,15 @@ def _found(lines: Sequence[UsageLine], ids: Mapping[str, str | None], analysis: 
     return found
 
 
-def _moves(groups: Sequence[Going | None], escalated: Mapping[str | None, int]) -> dict[Going, Move]:
+def _moves(
+    groups: Sequence[Going | None],
+    lines: Sequence[UsageLine],
+    escalated: Mapping[str | None, int],
+    weeks: Sequence[date],
+) -> dict[Going, Move]:
     """By place, in an order that is the same for all logs; `escalated`: how often each model of the run was."""
     requests = Counter(going for going in groups if going is not None)
+    last = {going: line.at.date() for going, line in zip(groups, lines, strict=True)}  # lines stand by time
     found = {}
     for going in sorted(requests, key=lambda g: (g.place.current, g.place.toward, g.place.keys, str(g.place.beyond))):
         place = going.place
@@ -269,6 +282,8 @@ def _moves(groups: Sequence[Going | None], escalated: Mapping[str | None, int]) 
             tuple(m for m, beyond in zip((place.current, place.toward), place.beyond, strict=True) if beyond),
             escalated.get(place.toward, 0),
             at_log_mix=going.mix is not None and place.split is not None,
+            last=last[going].isoformat(),
+            ended=bool(weeks) and last[going] < weeks[-1],
         )
     return found
 

@@ -71,7 +71,7 @@ def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -
     costs = [prices.price(line.model, line.usage, line.at).usd for line in lines]
     weeks = whole_weeks([line.at for line in lines])
     growth = _growth(lines, costs, weeks)
-    found = moved(lines, analysis)
+    found = moved(lines, analysis, weeks)
     logged = sorted({line.model for line in lines})
     named = [line.user for line in lines if line.user is not None]
     return Production(
@@ -99,7 +99,7 @@ def _by_other_rates(lines: Sequence[UsageLine], found: Moved, analysis: Analysis
     spec, called = analysis.spec, defaultdict[str, set[str]](set)
     cached = any(line.usage.total_input_tokens != line.usage.input_tokens for line in lines)
     for line, move in zip(lines, found.lines, strict=True):
-        if move is not None:
+        if move is not None and not found.moves[move].ended:
             called[found.moves[move].current].add(line.model)
             called[found.moves[move].toward].add(found.moves[move].toward)
     differ, apart = [], []

@@ -27,14 +27,15 @@ def monthly_saving(
 ) -> Estimate:
     """USD of requests a month. A request that moves saves its own cost times (1 - cost ratio of the run).
 
-    The weeks' savings vary, and so do the ratios: the two variances add up; a ratio that is the same on every item
-    has none. No figure from fewer than four whole weeks, without anything to move, or where a request that would move
-    has no price; no interval where a ratio rests on too few items for one, or all weeks save the same.
+    Moves that have ended save nothing to come. The weeks' savings vary, and so do the ratios: the two variances add up;
+    a ratio that is the same on every item has none. No figure from fewer than four whole weeks, without anything to
+    move, or where a request that would move has no price; no interval where a ratio rests on too few items for one, or
+    all weeks save the same.
     """
     spent: dict[int, dict[date, float]] = defaultdict(lambda: defaultdict(float))
     unpriced = 0
     for line, cost, move in zip(lines, costs, found.lines, strict=True):
-        if move is None:
+        if move is None or found.moves[move].ended:
             continue
         unpriced += cost is None
         day = line.at.date()
@@ -42,7 +43,7 @@ def monthly_saving(
     reason = _why_none(found, unpriced, len(weeks))
     if reason:
         return no_estimate(reason, 0.95, METHOD, len(weeks))
-    shares = [1 - ratio for move in found.moves if (ratio := move.cost_ratio.value) is not None]
+    shares = [1 - (move.cost_ratio.value or 0.0) for move in found.moves]
     weekly = [sum(share * spent[i][week] for i, share in enumerate(shares)) for week in weeks]
     value = mean(weekly) * WEEKS_A_MONTH
     spread = _spread(found.moves, spent, weeks)
@@ -58,6 +59,8 @@ def _why_none(found: Moved, unpriced: int, weeks: int) -> str:
     if not found.moves:
         cheaper = "model that costs less there" if found.no_cheaper else "cheaper model"
         return f"no request belongs to a part on which a {cheaper} is shown to be {HARDLY_WORSE}"
+    if all(move.ended for move in found.moves):
+        return f"the requests that would move have ended: the last was on {max(move.last for move in found.moves)}"
     if unpriced:
         return f"{unpriced:,} of the requests that would move are unpriced"
     return f"{weeks} whole weeks, fewer than {FEWEST_WEEKS}" if weeks < FEWEST_WEEKS else ""
@@ -67,6 +70,8 @@ def _spread(moves: Sequence[Move], spent: Mapping[int, Mapping[date, float]], we
     """Standard error of a week's saving from the ratios: added up, since they come from one run."""
     total = 0.0
     for i, move in enumerate(moves):
+        if move.ended:
+            continue
         low, high = move.cost_ratio.low, move.cost_ratio.high
         if low is None or high is None:
             if move.cost_ratio.n < FEWEST:

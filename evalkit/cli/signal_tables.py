@@ -65,10 +65,11 @@ def _moves(logged: "Production") -> Iterator[str]:
         names = listing([display_name(model, models) for model in move.beyond])
         beyond = f"beyond the price cliff of {names}, " if names else ""
         mix = "at this log's mix of input and output" if move.at_log_mix else "in the run"
+        ended = f"; ended, the last on {move.last}" if move.ended else ""
         yield (
             f"    {plural(move.requests, 'request')} of {display_name(move.current, models)} on {listing(move.parts)}"
             f" items to {display_name(move.toward, models)}, {beyond}at {estimated(move.cost_ratio, 'ratio')} the cost"
-            f" {mix}"
+            f" {mix}{ended}"
         )
     yield f"    {found.kept:,} not shown"
     if found.no_cheaper:
