@@ -5,11 +5,13 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec
 from test_usage_log import MONDAY, line, read, weekly
 
 from evalkit.analysis import analyze
+from evalkit.analysis.log_mix import InOut, ratio_at
 from evalkit.analysis.movable import moved
 from evalkit.analysis.production import production
 from evalkit.analysis.results import Analysis
@@ -200,11 +202,37 @@ def test_a_ratio_is_that_of_the_logs_own_mix_of_input_and_output(cached: int, as
     assert "the cost at this log's mix of input and output" in "\n".join(production_lines(logged))
 
 
+def test_of_a_cached_prompt_in_a_batch_input_is_what_the_output_leaves_of_the_bill() -> None:
+    run = wordy(20_000, 9_000)
+    outputs = [[replace(o, batched=True, cost_usd=(o.cost_usd or 0) / 2) for o in item.outputs] for item in run.outputs]
+    halved = replace(
+        run, outputs=tuple(replace(item, outputs=tuple(o)) for item, o in zip(run.outputs, outputs, strict=True))
+    )
+    ratios = [moved(read(*lately(5_000)), one).moves[0].cost_ratio.value for one in (run, halved)]
+    assert ratios[1] == pytest.approx(ratios[0])
+
+
+@pytest.mark.long
+def test_an_interval_at_another_mix_holds_the_true_ratio_as_often_as_it_says() -> None:
+    """Of items whose inputs and outputs vary, and are not alike on both sides, as answers are not."""
+    rng, mix, covered = np.random.default_rng(3), InOut(5.0, 7.5), 0
+    for _ in range(1_000):
+        into, ours, theirs = 50 * np.exp(rng.normal(0, 0.05, 100)), *np.exp(rng.normal(0, 0.1, (2, 100)))
+        own = [InOut(5 * i, 7.5 * o) for i, o in zip(into.tolist(), ours.tolist(), strict=True)]
+        other = [InOut(3 * i, 13.5 * o) for i, o in zip(into.tolist(), theirs.tolist(), strict=True)]
+        found = ratio_at(mix, other, own)
+        covered += (found.low or 0) <= (0.6 * mix.into + 1.8 * mix.out) / mix.both <= (found.high or 0)
+    assert 930 <= covered <= 970
+
+
 def test_of_a_log_of_the_runs_own_mix_the_ratio_is_the_runs() -> None:
     run = wordy(20_000)
     own = [output for item in run.outputs for output in item.outputs if output.model == OPUS]
-    tokens = [{"input_tokens": output.input_tokens, "output_tokens": output.output_tokens} for output in own]
-    (move,) = moved(read(*(line(model=OPUS, difficulty="easy", **used) for used in tokens)), run).moves
+    rows = [
+        line(model=OPUS, difficulty="easy", input_tokens=output.input_tokens, output_tokens=output.output_tokens)
+        for output in own
+    ]
+    (move,) = moved(read(*rows), run).moves
     sides = standing(run, OPUS).sides
     plain = request_cost_ratio(sides[SONNET], sides[OPUS])
     assert move.cost_ratio.value == pytest.approx(plain.value)
@@ -264,8 +292,8 @@ def test_requests_that_are_made_no_more_save_nothing_to_come(days: int) -> None:
 
 def test_beside_moves_that_go_on_an_ended_one_adds_nothing_to_a_saving() -> None:
     """Requests without a difficulty are another move, by their tag, whose price nobody needs any more."""
-    going = [row | {"difficulty": "easy", "tags": ["a"]} for row in lately(1_200)]
-    ended = [row | {"difficulty": None, "tags": ["a"]} for row in going[:20]]
+    going = [{**row, "difficulty": "easy", "tags": ["a"]} for row in lately(1_200)]
+    ended = [{**row, "difficulty": None, "tags": ["a"]} for row in going[:20]]
     ended[0]["output_tokens"] = None
     alone, both = (production(read(*rows), tagged(), Prices()) for rows in (going, [*going, *ended]))
     assert [(move.parts, move.ended) for move in both.moved.moves] == [(("easy",), False), (("a",), True)]
