@@ -299,3 +299,11 @@ def test_beside_moves_that_go_on_an_ended_one_adds_nothing_to_a_saving() -> None
     assert [(move.parts, move.ended) for move in both.moved.moves] == [(("easy",), False), (("a",), True)]
     assert alone.saving.value is not None
     assert both.saving == alone.saving
+
+
+def test_a_region_that_a_log_does_not_name_is_no_other_list_of_prices() -> None:
+    saving = production(read(*lately(20_000)), wordy(20_000, inference_geo="us"), Prices()).saving
+    assert saving.reason == (
+        "the log does not say whether it was as the run, where Opus 4.6, Sonnet 4.6 were answered in a region with a"
+        " price of its own, which is dearer: repeat the run without"
+    )

@@ -21,6 +21,7 @@ from evalkit.blocks import Note
 from evalkit.chart_blocks import Lines
 from evalkit.charts.lines import _pieces
 from evalkit.cli.signal_tables import production_lines
+from evalkit.config import OwnRates
 from evalkit.pricing import Prices, price
 from evalkit.records import PromptSize, Usage
 from evalkit.report import build_report, render_markdown
@@ -282,3 +283,26 @@ def test_requests_on_either_side_of_a_price_cliff_are_told_apart() -> None:
     told = " ".join(production_lines(logged))
     assert "42 requests of Sonnet 5.5 on easy items to Haiku 5.5, at 0.050×" in told
     assert "84 requests of Sonnet 5.5 on easy items to Haiku 5.5, beyond the price cliff of Haiku 5.5, at 0.25×" in told
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_model_by_flat_rates_of_the_teams_own_has_no_cliff_that_sets_requests_aside(own: bool) -> None:
+    when = datetime(2026, 11, 2, tzinfo=UTC)
+    flat = {NEWEST: OwnRates(input=0.2, output=1.0), NEWER: OwnRates(input=2, output=10)}
+    prices = Prices(flat if own else {})
+    rates = {model: prices.tiers(model, when) for model in (NEWER, NEWEST)}
+    book = Book(spec((NEWER, NEWEST), rates=rates, prices_version=prices.version()))
+    for item in range(60):
+        book.item(f"i{item:02d}", difficulty="easy")
+        for model in rates:
+            usage = Usage(input_tokens=90_000 + item, output_tokens=10 + item % 7)
+            usd = prices.price(model, usage, when).usd
+            book.trial(f"i{item:02d}", answered(usd, usage=usage), model=model, level=1)
+    run = analyze(book.snapshot(), prices=prices)
+    rows = [line(d, model=NEWER, difficulty="easy", input_tokens=105_000, output_tokens=d % 9) for d in range(42)]
+    logged = production(read(*rows), run, prices)
+    assert [move.requests for move in logged.moved.moves] == ([42] if own else [])
+    assert (logged.saving.value is not None) == own
+    if not own:
+        aside = "no request but 42 set aside by the size of their prompt belongs to a part on which a cheaper model"
+        assert (logged.saving.reason or "").startswith(aside)

@@ -140,6 +140,18 @@ def test_users_are_known_in_a_week_whose_costs_are_not() -> None:
     assert {estimate.reason for estimate in idle.growth.values()} == {"no request in the week of 2026-09-14"}
 
 
+def test_lines_that_stand_twice_are_told_and_still_counted() -> None:
+    """A log may have been joined with itself; two requests of one second may be two."""
+    rows = weekly(6)
+    assert said(*rows).twice == 0
+    logged = said(*rows, *rows[:7], rows[0])
+    assert (logged.requests, logged.twice) == (68, 8)
+    told = [text for text in production_lines(logged) if "in every field" in text]
+    assert told == [
+        "  ! 8 requests like an earlier one in every field: if lines of this log stand twice, they are counted twice"
+    ]
+
+
 @pytest.mark.parametrize(("grow", "state"), [(1.1, "shown"), (1.0, "not enough data"), (0.9, "not shown")])
 def test_cost_that_grows_faster_than_users_is_found(grow: float, state: str) -> None:
     logged = said(*weekly(8, grow=grow))

@@ -48,6 +48,8 @@ _TOO_LONG = "a prompt longer than the run's on its part"
 _TOO_SHORT = "a prompt shorter than the run's on its part, whose input and output the run has no rates of"
 _NEAR_CLIFF = "a prompt so near a price cliff that the run does not tell its side"
 _HARDLY_TRIED = "a prompt on a side of a price cliff that the run hardly tried on its part"
+_SET_ASIDE = (_TOO_SHORT, _NEAR_CLIFF, _HARDLY_TRIED)
+"""Why a request does not move though its parts would let it."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ class Moved:
     mapping: str = MAPPING
     lines: tuple[int | None, ...] = field(default=(), repr=False)
 
+    @property
+    def set_aside(self) -> int:
+        """Requests of an unfit size on parts where a cheaper model is shown to be hardly worse."""
+        return sum(self.unmapped.get(reason, 0) for reason in _SET_ASIDE)
+
 
 @dataclass(frozen=True)
 class _Around:
@@ -108,6 +115,12 @@ class _Around:
     def rates(self) -> Sequence[Rates]:
         """What the run's requests of this model were priced by."""
         return self.standing.analysis.spec.rates.get(self.current, ())
+
+    @cached_property
+    def flat(self) -> frozenset[str]:
+        """Models by the team's own rates, which know no size of prompt."""
+        rates = self.standing.analysis.spec.rates
+        return frozenset(model for model, tiers in rates.items() if any(tier.own for tier in tiers))
 
     @cached_property
     def tags(self) -> Mapping[str, int]:
@@ -199,7 +212,8 @@ class _Around:
     def _toward(self, model: str, keys: tuple[Key, ...], size: int | None) -> Place | str:
         """The place of requests of such a size that a model would take; else why it does not."""
         parts = tuple(self.parts[key] for key in keys)
-        place = Place(self.current, model, keys, parts, self.longest, self.standing.sides, splits=self.splits)
+        sides, splits_, flat = self.standing.sides, self.splits, self.flat
+        place = Place(self.current, model, keys, parts, self.longest, sides, splits=splits_, flat=flat)
         place = self._known(place)
         if size and size > place.most:
             return _TOO_LONG

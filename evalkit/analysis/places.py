@@ -30,6 +30,7 @@ class Place:
     sides: Mapping[str, Side] = field(compare=False)
     beyond: Beyond = (False, False)
     splits: Mapping[str, Split] = field(default_factory=dict, compare=False)
+    flat: frozenset[str] = field(default=frozenset(), compare=False)
 
     @cached_property
     def items(self) -> frozenset[str]:
@@ -39,7 +40,7 @@ class Place:
     def alike(self) -> list[str]:
         """The items with prompts on the same side, whose costs say what these requests cost. Where the size of these
         is not known, all if they are on one side, else none."""
-        tried = {item: sides_of(self.current, self.toward, item, self.longest) for item in self.items}
+        tried = {item: sides_of(self.current, self.toward, item, self.longest, self.flat) for item in self.items}
         if None in self.beyond:
             return sorted(tried) if len(set(tried.values())) == 1 else []
         return sorted(item for item, sides in tried.items() if sides == self.beyond)
@@ -89,7 +90,8 @@ class Place:
     def side(self, size: int | None) -> Beyond | None:
         """Of a request of so many tokens of the current model; None where the other would make now more and now fewer
         than its cliff of them."""
-        sides = {(is_beyond(self.current, size), is_beyond(self.toward, size and size * r)) for r in self.rates}
+        ours = is_beyond(self.current, size, self.flat)
+        sides = {(ours, is_beyond(self.toward, size and size * rate, self.flat)) for rate in self.rates}
         return sides.pop() if len(sides) == 1 else None
 
 

@@ -8,6 +8,7 @@ from math import fsum
 from evalkit import stats
 from evalkit.analysis.evidence import State, by_interval
 from evalkit.analysis.movable import Moved, moved
+from evalkit.analysis.priced_otherwise import FAST, IN_REGION
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.savings import METHOD, monthly_saving
 from evalkit.frozen import dataclass
@@ -22,6 +23,8 @@ from evalkit.usage_log import UsageLine
 FEWEST_WEEKS = 6
 """Whole weeks below which no trend is told."""
 _T = "log-linear least squares, t"
+_UNSAID = {FAST, IN_REGION}
+"""Why answers cost more than their rates say, which a log has no field for."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,15 @@ class ModelUse:
 
 @dataclass(frozen=True)
 class Production:
-    """What a log says. `weeks`: whole ones; `growth` per week: of cost, of users, and of cost per user.
+    """What a log says. `twice`: requests that are in every field as an earlier one, and counted all the same.
 
-    `state`: whether cost grows faster than users. `spend_usd` None where a request is `unpriced`. `moved`: requests
-    that a cheaper model has been shown to handle; `saving`: USD a month of moving them.
+    `weeks`: whole ones; `growth` per week: of cost, of users, and of cost per user; `state`: whether cost grows faster
+    than users. `spend_usd` None where a request is `unpriced`. `moved`: requests that a cheaper model has been shown to
+    handle; `saving`: USD a month of moving them.
     """
 
     requests: int
+    twice: int
     first: str
     last: str
     weeks: int
@@ -76,6 +81,7 @@ def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -
     named = [line.user for line in lines if line.user is not None]
     return Production(
         requests=len(lines),
+        twice=len(lines) - len(set(lines)),
         first=lines[0].at.isoformat(),
         last=lines[-1].at.isoformat(),
         weeks=len(weeks),
@@ -102,24 +108,30 @@ def _by_other_rates(lines: Sequence[UsageLine], found: Moved, analysis: Analysis
         if move is not None and not found.moves[move].ended:
             called[found.moves[move].current].add(line.model)
             called[found.moves[move].toward].add(found.moves[move].toward)
-    differ, apart = [], []
+    differ, apart, dearer = [], [], dict[str, str]()
     for model, names in called.items():
         ran, logged = spec.rates.get(model), [prices.tiers(name, lines[-1].at) for name in names]
         now = [_figures(tiers, cached) for tiers in logged if tiers]
+        called_so, otherwise = display_name(model, spec.models), set(analysis.priced_otherwise.get(model, ()))
         if any(one != now[0] for one in now):
-            apart.append(display_name(model, spec.models))
+            apart.append(called_so)
         if ran:
-            other = model in analysis.priced_otherwise or any(one != _figures(ran, cached) for one in now)
+            other = bool(otherwise - _UNSAID) or any(one != _figures(ran, cached) for one in now)
         else:  # of a run file that does not keep its rates, but the version of its prices
             own = not names.isdisjoint(prices.own) or OWN_RATES in spec.prices_version
             other = own and not came_with_import(spec, model) and prices.version() != spec.prices_version
         if other:
-            differ.append(display_name(model, spec.models))
+            differ.append(called_so)
+        elif otherwise:
+            dearer[called_so] = " and ".join(sorted(otherwise))
     reason = ""
     if apart:  # no run has two price lists for one model
         reason = f"has {', '.join(sorted(apart))} under names of different rates: read it in parts, one for each name"
     elif differ:
         reason = f"is priced by other rates of {', '.join(sorted(differ))} than the run was: repeat the run by these"
+    elif dearer:  # nor does the log tell that its requests were not
+        told = f"{', '.join(sorted(dearer))} were answered {' and '.join(sorted(set(dearer.values())))}"
+        reason = f"does not say whether it was as the run, where {told}, which is dearer: repeat the run without"
     return no_estimate(f"the log {reason}", 0.95, METHOD) if reason else None
 
 

@@ -1,7 +1,7 @@
 """How long a run's prompts were, by the tokens of each model, and on which side of price cliffs prompts lie."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from evalkit.analysis.results import Analysis, Slice
 from evalkit.models import known
@@ -35,17 +35,19 @@ def most_tokens(part: Slice, models: Sequence[str], longest: Longest) -> float:
     return min(limits)
 
 
-def sides_of(current: str, toward: str, item: str, longest: Longest) -> Beyond:
+def sides_of(current: str, toward: str, item: str, longest: Longest, flat: Collection[str] = ()) -> Beyond:
     """Of an item's prompt, by the tokens that each model was billed for, or those of the other."""
     one, other = (longest[model].get(item) for model in (current, toward))
     ours = other and other * tokens_per_text(current, toward) if one is None else one
     theirs = one and one * tokens_per_text(toward, current) if other is None else other
-    return is_beyond(current, ours), is_beyond(toward, theirs)
+    return is_beyond(current, ours, flat), is_beyond(toward, theirs, flat)
 
 
-def is_beyond(model: str, tokens: float | None) -> bool | None:
+def is_beyond(model: str, tokens: float | None, flat: Collection[str] = ()) -> bool | None:
+    """Whether a prompt is beyond the model's price cliff; those with rates of the team's own, which are `flat`, have
+    none."""
     facts = known(model)
-    if facts is None or facts.price_cliff is None:
+    if facts is None or facts.price_cliff is None or model in flat:
         return False
     return None if tokens is None else tokens > facts.price_cliff[0]
 

@@ -58,7 +58,8 @@ def monthly_saving(
 def _why_none(found: Moved, unpriced: int, weeks: int) -> str:
     if not found.moves:
         cheaper = "model that costs less there" if found.no_cheaper else "cheaper model"
-        return f"no request belongs to a part on which a {cheaper} is shown to be {HARDLY_WORSE}"
+        but = f" but {found.set_aside:,} set aside by the size of their prompt" if found.set_aside else ""
+        return f"no request{but} belongs to a part on which a {cheaper} is shown to be {HARDLY_WORSE}"
     if all(move.ended for move in found.moves):
         return f"the requests that would move have ended: the last was on {max(move.last for move in found.moves)}"
     if unpriced:

@@ -43,6 +43,11 @@ def production_lines(logged: "Production") -> Iterator[str]:
         f"Production: {plural(logged.requests, 'request')}, {logged.first[:10]} to {logged.last[:10]}"
         f" ({plural(logged.weeks, 'whole week')}), {users}, {spent}"
     )
+    if logged.twice:
+        yield (
+            f"  ! {plural(logged.twice, 'request')} like an earlier one in every field: if lines of this log stand"
+            " twice, they are counted twice"
+        )
     for name, count in logged.unpriced.items():
         yield f"  ! {plural(count, 'request')} of {name} unpriced: name its tokens, or set `prices` in evalkit.yaml"
     yield f"  cost grows faster than users: {logged.state}"
@@ -73,7 +78,7 @@ def _moves(logged: "Production") -> Iterator[str]:
         )
     yield f"    {found.kept:,} not shown"
     if found.no_cheaper:
-        yield f"    {found.no_cheaper:,} on parts where a model shown to handle them is not shown to cost less"
+        yield f"    {found.no_cheaper:,} on parts where a model shown to handle them is not shown to cost less for them"
     for reason, count in found.unmapped.items():
         yield f"    {count:,} unmapped: {reason}"
     yield f"    ({found.mapping})"
