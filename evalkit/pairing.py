@@ -91,6 +91,12 @@ class Comparison:
         return shown and self._price_settled
 
     @property
+    def cost_undone(self) -> str:
+        """That costs are not shown to differ although the ratio's interval excludes 1; empty for any other."""
+        apart = differs_from(self.cost_ratio, 1.0) and self.priced_alike and not self._price_settled
+        return f", not shown after Holm (p {p_value(self.cost_p_holm)})" if apart else ""
+
+    @property
     def _price_settled(self) -> bool:
         return self.priced_alike and (self.cost_p_holm is None or self.cost_p_holm < _ALPHA)
 

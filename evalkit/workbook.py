@@ -127,6 +127,7 @@ def _pair(pair: Pair, names: Mapping[str, str]) -> Line:
         "p": pair.p_value,
         "p after Holm": pair.p_holm,
         "Cost ratio per satisfactory output": pair.cost_ratio,
+        "p of costs after Holm": pair.cost_p_holm,
         "Break-even of a correction (USD)": pair.break_even,
         "Items to separate them (80 % power)": pair.items_to_separate,
     }

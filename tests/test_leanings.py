@@ -126,6 +126,9 @@ def test_haste_in_a_round_that_no_longer_counts_says_nothing_of_the_rates() -> N
     found = analyze(book.snapshot(markings=tuple(marks)))
     assert [each.grader for each in found.leanings] == ["bob"]
     assert not [line for line in found.warnings if "faster than reading takes" in line]
+    by_judge = book.snapshot(markings=tuple(mark for mark in marks if mark.grader == ANN))
+    (heard,) = analyze(by_judge).leanings
+    assert heard.grader == ANN, "who alone was timed is heard, whichever round counts"
 
 
 def test_time_that_nobody_measured_and_second_sight_are_no_haste() -> None:

@@ -129,6 +129,43 @@ def test_what_would_cost_more_on_its_part_is_no_move_to_a_cheaper_model() -> Non
     assert "60 on parts where a model shown to handle them is not shown to cost less" in told
 
 
+def test_a_tag_on_which_a_model_costs_more_is_not_hidden_by_another_that_a_request_has_as_well() -> None:
+    book = Book(spec((DEAR, CHEAP)))
+    for i in range(150):
+        tags = ("a", "b") if i < 20 else ("a",) if i < 120 else ("b",)
+        book.item(f"i{i:03d}", tags=tags)
+        for model, usd in ((DEAR, 0.05), (CHEAP, 0.06 if "b" in tags else 0.02)):
+            book.trial(f"i{i:03d}", answered(usd + i % 7 / 1000), model=model, level=1)
+    rows = [line(model=DEAR, tags=tags) for tags in (["a"], ["b"], ["a", "b"])]
+    found = moved(read(*rows), analyze(book.snapshot()))
+    assert [move.parts for move in found.moves] == [("a",)]
+    assert found.no_cheaper == 2
+
+
+def test_what_the_models_satisfied_stands_beside_what_one_is_shown_to_handle() -> None:
+    """A model that fails all is hardly worse than another that does, too."""
+    book = Book(spec((DEAR, CHEAP)))
+    for i in range(60):
+        book.item(f"i{i:02d}", difficulty="easy")
+        for model, usd in ((DEAR, 0.05), (CHEAP, 0.02)):
+            book.trial(f"i{i:02d}", answered(usd + i % 7 / 1000), model=model, level=int(i < 1 and model == DEAR))
+    logged = production(read(*weekly(6, model=DEAR, difficulty="easy")), analyze(book.snapshot()), Prices())
+    assert [(move.satisfied, move.satisfied_now) for move in logged.moved.moves] == [(0.0, pytest.approx(1 / 60))]
+    assert "there Sonnet 5.5 satisfied 0% and Opus 5.5 2%" in "\n".join(production_lines(logged))
+
+
+def test_where_a_model_is_unpriced_that_is_why_none_is_known_to_be_cheaper() -> None:
+    book = Book(spec((DEAR, CHEAP)))
+    for i in range(60):
+        book.item(f"i{i:02d}", difficulty="easy")
+        for model, usd in ((DEAR, 0.05), (CHEAP, None)):
+            book.trial(f"i{i:02d}", answered(usd), model=model, level=1)
+    logged = production(read(*weekly(6, model=DEAR, difficulty="easy")), analyze(book.snapshot()), Prices())
+    why = "requests of Sonnet 5.5 are unpriced, so none is known to be cheaper"
+    assert logged.moved.unmapped == {why: 60}
+    assert logged.saving.reason == why
+
+
 def test_without_any_part_on_which_less_is_spent_there_is_no_saving() -> None:
     logged = production(read(*weekly(6, model=DEAR, difficulty="hard")), longer_on_hard_items(), Prices())
     assert not logged.moved.moves

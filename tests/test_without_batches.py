@@ -1,5 +1,6 @@
 """Costs of a report where batches are in play: models and runs are compared, never half a price with a whole one."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -196,7 +197,9 @@ def test_of_many_models_none_is_called_dearer_by_chance() -> None:
     assert two.cost_p_holm is not None
     assert 0.01 < two.cost_p_holm < 0.05, "shown by itself"
     assert two.dearer
+    assert not two.cost_undone
     assert not six.dearer
+    assert re.fullmatch(r", not shown after Holm \(p 0?\.\d+\)", six.cost_undone)
 
 
 def test_prices_are_no_change_of_a_model_since_the_baseline_run() -> None:
@@ -216,6 +219,10 @@ def test_prices_are_no_change_of_a_model_since_the_baseline_run() -> None:
         assert found.baseline is not None
         differs = [line for line in found.baseline.differs if "price" in line or "region" in line]
         assert differs
+    few = replace(
+        us, attempts=(*here.attempts[1:], replace(us.attempts[0], id=999, trial_id=here.attempts[0].trial_id))
+    )
+    assert analyze(few, here).against[0].priced_alike, "one of 24 answers in a region makes no ratio up"
     both = analyze(us, us)
     assert both.against[0].priced_alike, "a region of both is part of neither's change"
     same = replace(older, spec=replace(older.spec, rates=here.spec.rates), attempts=here.attempts)

@@ -34,6 +34,8 @@ _SETTINGS = {
     "package_version": "evalkit's version",
 }
 """What of a spec may differ between runs that are compared, as it is called."""
+_FEW = 0.05
+"""Share of answers in a region or mode of another price that no ratio is made up by."""
 _UNKNOWN_OUTSIDE = f"what requests cost {NOT_KNOWN}"
 NO_COUNTERPART = (
     "No model of this run has a counterpart in the baseline run, by its id or its tier, so nothing is compared with it:"
@@ -117,7 +119,7 @@ def at_like_caches(
     told = [
         f"Different: {display_name(m)}: {w}; costs are not compared, and hits shorten latency." for m, w in why.items()
     ]
-    return tuple(_unpriced(pair, why[pair.b]) if pair.b in why else pair for pair in compared), tuple(told)
+    return adjusted([_unpriced(pair, why[pair.b]) if pair.b in why else pair for pair in compared]), tuple(told)
 
 
 def priced_alike(
@@ -128,13 +130,20 @@ def priced_alike(
     told = [
         f"Different: {display_name(model)}: {_shares(before)} then and {_shares(after)} now; the costs follow that."
         for model, (before, after) in apart.items()
-        if before != after
+        if _apart(before, after)
     ]
     pairs = [
-        replace(pair, priced_alike=_one_list(then, pair.a, now, pair.b) and before == after and OTHER not in before)
+        replace(pair, priced_alike=_one_list(then, pair.a, now, pair.b) and not _apart(before, after))
         for pair, (before, after) in zip(compared, apart.values(), strict=True)
     ]
     return tuple(pairs), tuple(told)
+
+
+def _apart(before: Mapping[str, float], after: Mapping[str, float]) -> bool:
+    """Whether a price of its own is part of a cost ratio: of some, more than a few answers on one side alone; of rates
+    that nobody has kept, any."""
+    kinds = before.keys() | after.keys()
+    return OTHER in kinds or any(abs(before.get(kind, 0.0) - after.get(kind, 0.0)) > _FEW for kind in kinds)
 
 
 def _one_list(then: Analysis, a: str, now: Analysis, b: str) -> bool:

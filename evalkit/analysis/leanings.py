@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from evalkit import stats
-from evalkit.analysis.counting_round import current_round
+from evalkit.analysis.counting_round import heard_round
 from evalkit.analysis.preferred import Choices, choices_of_people
 from evalkit.analysis.trials import TrialResult
 from evalkit.frozen import dataclass
@@ -54,7 +54,7 @@ def hasty_graders(found: Iterable[Leaning]) -> Iterator[str]:
             limits = f"{hasty.low:.0%} to {1.0 if hasty.high is None else hasty.high:.0%}"
             yield (
                 f"Grader {each.grader} was faster than reading takes on {hasty.value:.0%} of the items ({limits}): have"
-                " somebody else grade them before you rely on a rate; Attention in the report has more."
+                " somebody else grade them before you rely on what they said; Attention in the report has more."
             )
 
 
@@ -85,17 +85,18 @@ def _is_apart(first: Estimate) -> bool:
 
 
 def _hasty_items(snapshot: Snapshot, texts: Mapping[int, str]) -> Mapping[str, list[bool]]:
-    """By person, whether each item's outputs got less attention in the round that counts than reading them takes.
+    """By person, whether each item's outputs got less attention in the round that is heard than reading them takes.
 
     The item is looked at whole, since its outputs may stand side by side and are then read before the first mark. Time
     that goes into guessing authors is none of grading; of marks without a time, a level alone says that it is unknown.
     """
-    items, counting = {trial.id: trial.key.item_id for trial in snapshot.trials}, current_round(snapshot)
+    items = {trial.id: trial.key.item_id for trial in snapshot.trials}
+    by_people = [m for m in snapshot.markings if m.kind != "author" and m.trial_id in items and not is_again(m.grader)]
+    heard = heard_round(snapshot, {mark.round_id for mark in by_people})
     spent: dict[tuple[str, str], dict[int, float | None]] = defaultdict(dict)
-    for mark in snapshot.markings:
+    for mark in by_people:
         untimed = mark.active_s is None and mark.kind != "level"
-        elsewhere = counting is None or mark.round_id != counting.id or mark.trial_id not in items
-        if is_again(mark.grader) or elsewhere or mark.kind == "author" or untimed:
+        if mark.round_id != heard or untimed:
             continue
         of_item = spent[mark.grader, items[mark.trial_id]]
         before = of_item.get(mark.trial_id, 0.0)

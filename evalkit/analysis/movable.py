@@ -37,6 +37,7 @@ MAPPING = (
 
 
 _NOT_SHOWN = "no cheaper model is shown to be hardly worse"
+_NONE_KNOWN = ", so none is known to be cheaper"
 _NO_CHEAPER = "none that is shown to be hardly worse is shown to cost less"
 _NO_PART = "no difficulty, tag or input size that the run has a part for"
 _NO_DIFFICULTY = "a difficulty that no item of the run has: add items of it"
@@ -61,6 +62,7 @@ class Move:
     the run's. `beyond`: the models whose cliff these are beyond. `escalated`: requests of the cheaper one in this log
     that were: what the current model has taken over from it may be among those that move. `last`: the day of the last
     of the requests, UTC; `ended`: whether that is before the last whole week, so that nothing is left to save.
+    `satisfied` and `satisfied_now`: what share of the parts' outputs the cheaper and the current model satisfied.
     """
 
     current: str
@@ -73,6 +75,8 @@ class Move:
     at_log_mix: bool = False
     last: str = ""
     ended: bool = False
+    satisfied: float | None = None
+    satisfied_now: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,11 @@ class Moved:
     share: Estimate
     mapping: str = MAPPING
     lines: tuple[int | None, ...] = field(default=(), repr=False)
+
+    @property
+    def unordered(self) -> str:
+        """Why no model is known to be cheaper, if that keeps any request; else empty."""
+        return next((reason for reason in self.unmapped if reason.endswith(_NONE_KNOWN)), "")
 
     @property
     def set_aside(self) -> int:
@@ -218,7 +227,7 @@ class _Around:
         if size and size > place.most:
             return _TOO_LONG
         if model == self.current:
-            return _NOT_SHOWN
+            return f"{unpriced}{_NONE_KNOWN}" if (unpriced := self.standing.unordered) else _NOT_SHOWN
         beyond = place.side(size)
         if beyond is None:
             return _NEAR_CLIFF
@@ -298,6 +307,8 @@ def _moves(
             at_log_mix=going.mix is not None and place.split is not None,
             last=last[going].isoformat(),
             ended=bool(weeks) and last[going] < weeks[-1],
+            satisfied=place.rate(place.toward),
+            satisfied_now=place.rate(place.current),
         )
     return found
 

@@ -1,7 +1,7 @@
 """Where requests of a log may go: the parts of a run's items that they belong to, and what moving them costs there."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 
 from evalkit.analysis.log_mix import InOut, Split, ratio_at
@@ -87,6 +87,12 @@ class Place:
             return plain
         return ratio_at(mix, *self.split)
 
+    def rate(self, model: str) -> float | None:
+        """Share of the items' trials with a verdict that a model satisfied, each item counting once."""
+        flags = self.sides[model].satisfied
+        means = [sum(flags[item]) / len(flags[item]) for item in self.items if flags.get(item)]
+        return sum(means) / len(means) if means else None
+
     def side(self, size: int | None) -> Beyond | None:
         """Of a request of so many tokens of the current model; None where the other would make now more and now fewer
         than its cliff of them."""
@@ -108,6 +114,9 @@ class Going:
 
     @cached_property
     def costs_less(self) -> bool:
-        """Whether it is shown."""
-        ratio = self.cost_ratio
-        return ratio.value is not None and ratio.value < 1 and differs_from(ratio, 1.0)
+        """Whether it is shown, of several parts on each: what is saved on one hides what another costs more."""
+        place = self.place
+        parts = zip(place.keys, place.parts, strict=True)
+        each = [replace(place, keys=(key,), parts=(part,)) for key, part in parts] if len(place.keys) > 1 else []
+        ratios = (self.cost_ratio, *(one.cost_ratio(self.mix) for one in each))
+        return all(r.value is not None and r.value < 1 and differs_from(r, 1.0) for r in ratios)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations, groupby
 
 from evalkit import stats
-from evalkit.analysis.counting_round import current_round
+from evalkit.analysis.counting_round import heard_round
 from evalkit.frozen import dataclass
 from evalkit.grader_names import is_again, judge_model, kind_of
 from evalkit.grading_records import Preference
@@ -85,12 +85,11 @@ def _settled(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple
 def choices_of_people(snapshot: Snapshot) -> Mapping[str, Choices]:
     """By person, the last that they said of each pair of an item's outputs, unless they took it back.
 
-    In the round that counts; where none is compared there, in the newest in which people did: a round is done again
-    because the one before is not to be relied on.
+    In the round that counts; where none is compared there, in the newest in which people did.
     """
-    keys, counting = {trial.id: trial.key for trial in snapshot.trials}, current_round(snapshot)
+    keys = {trial.id: trial.key for trial in snapshot.trials}
     said = [p for p in _of_two_models(snapshot, keys, "human") if not is_again(p.grader)]
-    newest = max((p.round_id == (counting and counting.id), p.round_id) for p in said)[1] if said else None
+    newest = heard_round(snapshot, {p.round_id for p in said})
     last: dict[tuple[str, frozenset[int]], Preference] = {}  # whichever of the two came first
     for p in (p for p in said if p.round_id == newest):
         last[p.grader, frozenset((p.first_trial_id, p.second_trial_id))] = p

@@ -57,6 +57,8 @@ def monthly_saving(
 
 def _why_none(found: Moved, unpriced: int, weeks: int) -> str:
     if not found.moves:
+        if found.unordered:
+            return found.unordered
         cheaper = "model that costs less there" if found.no_cheaper else "cheaper model"
         but = f" but {found.set_aside:,} set aside by the size of their prompt" if found.set_aside else ""
         return f"no request{but} belongs to a part on which a {cheaper} is shown to be {HARDLY_WORSE}"

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from evalkit.models import display_name
 from evalkit.sections.signals import figures, ordered
-from evalkit.wording import estimated, interval, listing, money, percent, plural, sentence, value
+from evalkit.wording import UNKNOWN, estimated, interval, listing, money, percent, plural, sentence, value
 
 if TYPE_CHECKING:
     from evalkit.analysis.evidence import Signal
@@ -76,6 +76,10 @@ def _moves(logged: "Production") -> Iterator[str]:
             f" items to {display_name(move.toward, models)}, {beyond}at {estimated(move.cost_ratio, 'ratio')} the cost"
             f" {mix}{ended}"
         )
+        yield (
+            f"      there {display_name(move.toward, models)} satisfied {_share(move.satisfied)} and"
+            f" {display_name(move.current, models)} {_share(move.satisfied_now)}"
+        )
     yield f"    {found.kept:,} not shown"
     if found.no_cheaper:
         yield f"    {found.no_cheaper:,} on parts where a model shown to handle them is not shown to cost less for them"
@@ -90,6 +94,10 @@ def _moves(logged: "Production") -> Iterator[str]:
             f"  ! {display_name(model, models)} was escalated {plural(count, 'time')} in this log: requests to it above"
             " may be those that it could not do"
         )
+
+
+def _share(rate: float | None) -> str:
+    return UNKNOWN if rate is None else percent(rate)
 
 
 def _why(saving: "Estimate") -> str:

@@ -150,7 +150,7 @@ def _row(analysis: Analysis, c: Comparison, pair: Against) -> Row:
             Cell(words(_count(c.gain)), f"of {c.items:,}"),
             Cell(words(_count(c.loss)), f"of {c.items:,}"),
             Cell(words(p_value(c.p_holm)), f"p\N{NO-BREAK SPACE}{p_value(c.p_value)}"),
-            Cell((strong(value(c.cost_ratio, "ratio")),), doubt(c.cost_ratio, "ratio")),
+            Cell((strong(value(c.cost_ratio, "ratio")),), f"{doubt(c.cost_ratio, 'ratio')}{c.cost_undone}"),
             Cell((strong(value(pair.latency_ratio, "ratio")),), doubt(pair.latency_ratio, "ratio"), measured=True),
         ),
         series,

@@ -30,6 +30,8 @@ def build(analysis: Analysis) -> Section | None:
 
 def _whether_asked(analysis: Analysis) -> str:
     if analysis.blinding is None:
+        if analysis.grading.asked_author:
+            return "whether it gave authors away is asked in the end, and nobody has said so far."
         return "whether it gave authors away was not asked (`evalkit grade --ask-author`)."
     return (
         "whether it gave authors away was asked in the end, and is told by Bang's index, 1 if every guess is right, "

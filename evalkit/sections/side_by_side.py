@@ -139,7 +139,7 @@ def _row(analysis: Analysis, c: Comparison) -> Row:
             Cell(words(_count(c.gain)), f"of {c.items}"),
             Cell(words(_count(c.loss)), f"of {c.items}"),
             Cell(words(p_value(c.p_holm)), f"p {p_value(c.p_value)}"),
-            Cell((strong(value(c.cost_ratio, "ratio")),), doubt(c.cost_ratio, "ratio")),
+            Cell((strong(value(c.cost_ratio, "ratio")),), f"{doubt(c.cost_ratio, 'ratio')}{c.cost_undone}"),
         )
     )
 

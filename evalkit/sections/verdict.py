@@ -326,7 +326,7 @@ def _cost_since(c: Comparison) -> str:
     if c.cost_ratio.value is None:
         return f", costs not compared ({c.cost_ratio.reason})"
     by = "" if c.priced_alike else ", each priced in its own way"
-    return f", at {estimated(c.cost_ratio, 'ratio')} the cost per satisfactory output{by}"
+    return f", at {estimated(c.cost_ratio, 'ratio')} the cost per satisfactory output{by}{c.cost_undone}"
 
 
 def _fact(analysis: Analysis, model: ModelResult, series: Series) -> Fact:
@@ -371,7 +371,8 @@ def _beside_the_pick(against: Comparison) -> str:
 def _at_cost(model: ModelResult, against: Comparison | None) -> str:
     if against is not None and against.cost_ratio.value is not None:
         shared = f" on the {plural(against.items, 'item')} that both have a verdict on" * (against.items < model.items)
-        return f", at {estimated(against.cost_ratio, 'ratio')} the cost per satisfactory output{shared}"
+        ratio = f"{estimated(against.cost_ratio, 'ratio')} the cost per satisfactory output"
+        return f", at {ratio}{shared}{against.cost_undone}"
     cost = estimated(model.cost_per_satisfactory, "money")
     if model.cost_per_satisfactory.value is None:
         return f", cost per satisfactory output {cost}"
