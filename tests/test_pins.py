@@ -87,6 +87,14 @@ TODAY = date(2026, 11, 26)
          "bedrock"),
         ("model: Model::CLAUDE_OPUS_4_6,", "claude-opus-4-6", "pin", "anthropic"),
         ("Anthropic::Models::Model::CLAUDE_SONNET_4_5_20250929", SONNET_45, "pin", "anthropic"),
+        ("AnthropicChatModelName.CLAUDE_SONNET_4_6", "claude-sonnet-4-6", "pin", "anthropic"),
+        ("AnthropicChatModelName.CLAUDE_SONNET_4_5_20250929", SONNET_45, "pin", "anthropic"),
+        ("anthropic.AnthropicChatModelName.CLAUDE_3_5_HAIKU_LATEST;", "claude-3-5-haiku", "alias", "anthropic"),
+        (".model(AnthropicApi.ChatModel.CLAUDE_SONNET_4_5)", "claude-sonnet-4-5", "alias", "anthropic"),
+        ("AnthropicApi.ChatModel.CLAUDE_3_7_SONNET.getValue()", "claude-3-7-sonnet", "alias", "anthropic"),
+        ("Model = AnthropicModels.Claude46Sonnet,", "claude-sonnet-4-6", "pin", "anthropic"),
+        ("Model = AnthropicModels.Claude45Sonnet,", "claude-sonnet-4-5", "alias", "anthropic"),
+        ("Constants.AnthropicModels.Claude3Haiku", "claude-3-haiku", "alias", "anthropic"),
         (PROFILE, PROFILE, "hidden", "bedrock"),
         ("endpoints/databricks-claude-sonnet-4-5", "claude-sonnet-4-5", "alias", "gateway"),
         ("anthropic--claude-4.5-sonnet", "claude-sonnet-4-5", "alias", "gateway"),
@@ -133,11 +141,34 @@ def test_every_spelling_means_one_model(text: str, model: str, kind: str, provid
     ["claude-code", "claude-desktop", "claude-code-2", "claude-code-20250219", "claude-notes-2.md",
      "claude-sonnet-4-5-notes.md", "Claude Sonnet 4.5",
      "claude_sonnet_4_5", "CLAUDE_SONNET_4_5 = os.environ", "CLAUDE_SONNET_LATEST = X", "CLAUDE_HAIKU_MODEL",
+     "ChatModel.CLAUDE_SONNET_4_5", "ClaudeModel.CLAUDE_OPUS_4_6", "AnthropicModels.CLAUDE_OPUS_4_7",
+     "AnthropicModels.ClaudeCode2", "AnthropicChatModelName.CLAUDE_NAME", "AnthropicChatModelName for Claude Sonnet 4",
+     "Claude46Sonnet",
      "arn:aws:bedrock:x:y",
      "xclaude-opus-4-6", "claude-3", "claude-"],
 )  # fmt: skip
 def test_what_is_no_model_id_is_left_alone(text: str) -> None:
     assert list(spellings(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("imported", "used", "found"),
+    [
+        ("import static dev.langchain4j.model.anthropic.AnthropicChatModelName.*;", "CLAUDE_SONNET_4_6", True),
+        ("import static com.anthropic.models.messages.Model.*;", "CLAUDE_SONNET_4_6", True),
+        ("import com.anthropic.models.messages.Model.*", "CLAUDE_SONNET_4_6", True),
+        ("import org.springframework.ai.anthropic.api.AnthropicApi.ChatModel;", "ChatModel.CLAUDE_SONNET_4_6", True),
+        ("import static org.springframework.ai.anthropic.api.AnthropicApi.*;", "ChatModel.CLAUDE_SONNET_4_6", True),
+        ("import dev.langchain4j.model.anthropic.AnthropicChatModelName;", "CLAUDE_SONNET_4_6", False),
+        ("import static com.ours.Names.*;", "CLAUDE_SONNET_4_6", False),
+        ("// import static dev.langchain4j.model.anthropic.AnthropicChatModelName.*;", "CLAUDE_SONNET_4_6", False),
+        ("import static dev.langchain4j.model.anthropic.AnthropicChatModelName.*;", "CLAUDE_SONNET_KEY", False),
+    ],
+)
+def test_a_constant_goes_by_its_name_alone_where_its_file_imports_it(imported: str, used: str, found: bool) -> None:
+    text = f"{imported}\nclass A {{ Object o = m.modelName({used}); }}\n"
+    pins = [(pin.line, pin.model) for pin in pins_in("A.java", text.encode())]
+    assert pins == ([(2, "claude-sonnet-4-6")] if found else [])
 
 
 def test_all_ids_of_a_line_are_found_with_their_columns() -> None:

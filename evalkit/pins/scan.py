@@ -13,7 +13,7 @@ from evalkit.pins.address import Address, addresses
 from evalkit.pins.beside import Beside, beside
 from evalkit.pins.docstrings import text_lines
 from evalkit.pins.mentions import block_comments, comment_at, comment_marks, is_note, is_prose, notebook_notes
-from evalkit.pins.spelling import SOUGHT, Kind, Provider, Spelling, spellings
+from evalkit.pins.spelling import SOUGHT, Kind, Provider, Spelling, imports_constants, spellings
 from evalkit.pins.surroundings import Own, Surroundings
 
 IGNORE = "evalkit: ignore"
@@ -109,8 +109,8 @@ def pins_in(path: str, content: bytes) -> Iterator[Pin]:
     if not _SOUGHT.search(text) or _is_our_report(PurePosixPath(path).suffix.lower(), text):
         return
     lines = text.split("\n")
-    mentions = _mentions(path, text, lines)
-    ids = [() if IGNORE in line else tuple(spellings(line)) for line in lines]
+    mentions, imported = _mentions(path, text, lines), imports_constants(text)
+    ids = [() if IGNORE in line else tuple(spellings(line, imported=imported)) for line in lines]
     around, words, called = Surroundings(path, lines, ids), beside(lines, ids), addresses(path, lines, ids)
     for number, (line, found) in enumerate(zip(lines, ids, strict=True)):
         if not found:

@@ -37,13 +37,26 @@ _ID = re.compile(
 )
 _CONSTANT = re.compile(
     rf"""
-    \b(?:(?P<sdk>(?:(?:Bedrock)?FoundationModel(?:Identifier)?|Model)(?:\.|::)|\w+\.Model)(?:ANTHROPIC_)?)?
-    claude_?(?:(?P<preview>mythos_?preview)|(?:(?P<old>\d(?:_\d)?)_?)?(?P<tier>{_TIERS})_?(?P<new>\d(?:_\d{{1,2}}(?!\d))?)?)
+    \b(?:(?P<sdk>
+        (?:(?:Bedrock)?FoundationModel(?:Identifier)?|Model)(?:\.|::)(?:ANTHROPIC_)?
+      | \w+\.Model(?:ANTHROPIC_)?
+      | (?-i:AnthropicChatModelName|AnthropicApi\.ChatModel)\.
+      | (?-i:AnthropicModels\.(?=Claude\d))
+    ))?
+    claude_?(?:(?P<preview>mythos_?preview)|(?:(?P<old>\d(?:_?\d)?)_?)?(?P<tier>{_TIERS})_?(?P<new>\d(?:_\d{{1,2}}(?!\d))?)?)
     (?:_?(?P<date>\d{{8}}|latest))?(?:_V\d(?:_\d)?)?\b
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 """How SDKs and AWS CDK name their constants; a team's own names mean what it set them to."""
+_IMPORTED = re.compile(
+    r"""
+    ^[ \t]*import[ \t]+(?:static[ \t]+)?[\w.]{0,200}
+    (?:\bAnthropicChatModelName\.[*C]|\bcom\.anthropic\.models\.(?:\w+\.){0,4}Model\.[*C]|\bAnthropicApi\.(?:ChatModel\b|\*))
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+"""What lets a file of Java or Kotlin leave out the class of such a constant."""
 _PRODUCTS = (
     "code|desktop|agent|agents|cli|sdk|api|app|web|action|actions|plugin|plugins|mcp|proxy|bot|engineer|skills|docs"
 )
@@ -108,13 +121,18 @@ def is_open(model_id: str) -> bool:
     return "*" in model_id
 
 
-def spellings(line: str) -> Iterator[Spelling]:
-    """All ids in a line, from left to right."""
+def imports_constants(text: str) -> bool:
+    """Whether a file may name the constants of an SDK without their class."""
+    return _IMPORTED.search(text) is not None
+
+
+def spellings(line: str, *, imported: bool = False) -> Iterator[Spelling]:
+    """All ids in a line, from left to right; `imported`: the file names constants of an SDK without their class."""
     found = []
     if "claude" in line.lower():
         freed = _FREE_DASH.sub(r"\1=", line)
         found += [_plain(one, freed) for one in _ID.finditer(freed)]
-        found += [_constant(one) for one in _CONSTANT.finditer(line) if one["sdk"] or (one["date"] or "").isdigit()]
+        found += [_constant(one) for one in _CONSTANT.finditer(line) if _is_of_sdk(one, imported=imported)]
         found += list(_seeming(freed, sorted(one.column - 1 + len(one.written) for one in found)))
     if ":bedrock:" in line:
         found += [_hidden(one) for one in _PROFILE.finditer(line)]
@@ -151,8 +169,16 @@ def _seeming(line: str, known_ends: Sequence[int]) -> Iterator[Spelling]:
             yield Spelling(written, written.lower(), "unknown", "anthropic", one.end() - len(written) + 1)
 
 
+def _is_of_sdk(found: re.Match[str], *, imported: bool) -> bool:
+    if found["sdk"] or (found["date"] or "").isdigit():
+        return True
+    return imported and found[0].startswith("CLAUDE_") and bool(found["old"] or found["new"])
+
+
 def _constant(found: re.Match[str]) -> Spelling:
     parts = {name: part and part.lower().replace("_", "-") for name, part in found.groupdict().items()}
+    if parts["old"] and parts["old"].isdigit():
+        parts["old"] = "-".join(parts["old"])  # .NET's `Claude45Sonnet`
     provider: Provider = "bedrock" if "ANTHROPIC_" in found[0] else "anthropic"
     return Spelling(found[0], *_meant(parts), provider, found.start() + 1)
 
