@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from gate_reports import DATASET, RUBRIC, SONNET_45, approve, write_evidence_files
 
 from evalkit.cli import main
+from evalkit.dataset_files import read_dataset
 from evalkit.gating.policy import read_policy
 from evalkit.pins.lock import read_lock
 from evalkit.pins.places import one_line
@@ -402,6 +404,25 @@ def test_evidence_on_what_a_change_brings_along_is_none_of_the_teams_own(
     capsys.readouterr()
     assert main([*asked, str(DATASET)]) == 6
     assert f"of the dataset that no file holds, and '{DATASET}' is asked for" in capsys.readouterr().err
+
+
+def test_two_datasets_each_have_evidence_for_one_bump(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    write_evidence_files()
+    letters = DATASET.with_name("letters.jsonl")
+    letters.write_text('{"id": "b", "input": "Who wrote it?"}\n', encoding="utf-8")
+    assert approve("pass", "--dataset", str(DATASET)) == 0
+    of_letters = {"dataset_sha256": read_dataset(letters).sha256}
+    assert approve("pass", "--dataset", str(letters), "--rubric", str(RUBRIC), **of_letters) == 0
+    for dataset in (DATASET, letters):
+        asked = ["pins", "verify", "--changed", "main...HEAD", "--dataset", str(dataset), "--rubric", str(RUBRIC)]
+        assert main(asked) == 0
+    capsys.readouterr()
+    assert approve("inconclusive", "--dataset", str(DATASET)) == 0
+    day = f"{datetime.now(UTC).date()}"
+    assert capsys.readouterr().out == (
+        f"evalkit.lock: claude-sonnet-4-6: inconclusive on 60 items, in place of its pass of {day} on '{DATASET}'\n"
+    )
 
 
 def test_a_way_back_by_evidence_on_what_a_change_brings_along_is_none(

@@ -102,6 +102,21 @@ def test_a_lock_reads_back_as_it_was_and_holds_one_approval_a_pair() -> None:
         read_lock(json.dumps(twice), "evalkit.lock")
 
 
+def test_evidence_on_another_dataset_takes_no_approval_away() -> None:
+    report = gate_report("fail", created_at=TODAY.isoformat(), dataset_sha256="e" * 64)
+    other = approval_of(report, "claude-sonnet-4-6", SONNET_45, TODAY, dataset="letters.jsonl")
+    both = read_lock(write_lock(with_approval(with_approval(Lock(), other), approval())), "evalkit.lock")
+    assert [(one.dataset, one.verdict) for one in both.approvals] == [("d.jsonl", "pass"), ("letters.jsonl", "fail")]
+    again = with_approval(both, approval("inconclusive"))
+    assert sorted(one.verdict for one in again.approvals) == ["fail", "inconclusive"], "one a dataset"
+
+
+@pytest.mark.parametrize("held", [{"dataset": "old.jsonl"}, {"dataset": "d.jsonl", "dataset_sha256": "e" * 64}])
+def test_a_dataset_that_moved_or_grew_is_the_same_to_its_approval(held: dict[str, str]) -> None:
+    before = approval().model_copy(update=held)
+    assert with_approval(with_approval(Lock(), before), approval()).approvals == (approval(),)
+
+
 def test_evidence_of_the_first_version_is_read_and_must_be_approved_again() -> None:
     content = json.loads(write_lock(with_approval(Lock(), approval()))) | {"version": 1}
     one = content["approvals"][0]

@@ -12,7 +12,7 @@ import typer
 
 from evalkit.cli.terminal import say
 from evalkit.errors import ExitCode, IntegrityError, UsageError
-from evalkit.wording import plural
+from evalkit.wording import listing, plural
 
 if TYPE_CHECKING:
     from evalkit.pins.bumps import Bump
@@ -167,8 +167,9 @@ def approve(
     """
     from evalkit.cli.pins_evidence import files_of
     from evalkit.files import read_text, write_whole
-    from evalkit.pins.lock import approval_of, with_approval, write_lock
+    from evalkit.pins.lock import approval_of, superseded, with_approval, write_lock
     from evalkit.pins.spelling import spellings
+    from evalkit.strict import shown
 
     try:
         content = json.loads(read_text(report, "gate report"))
@@ -182,7 +183,12 @@ def approve(
     files = files_of(content, named, held, lock.parent, imported=imported)
     approval = approval_of(content, candidate, baseline, today, held.max_age_days, **files)
     write_whole(lock, write_lock(with_approval(held, approval)))
-    say(f"{lock}: {candidate}: {approval.verdict} on {approval.items} items")
+    gone = [
+        f"{one.verdict} of {one.approved_on}" + (f" on {shown(one.dataset)}" if one.dataset else "")
+        for one in superseded(held, approval)
+    ]
+    instead = f", in place of its {listing(gone)}" if gone else ""
+    say(f"{lock}: {candidate}: {approval.verdict} on {plural(approval.items, 'item')}{instead}")
 
 
 def _model_in(content: object, side: str, report: Path) -> str:

@@ -91,7 +91,7 @@ def _pinned(model: str) -> str:
 
 
 class Lock(StrictModel):
-    """All approvals, one for each model in place of another, and for how many days a new one holds."""
+    """All approvals, one for each model in place of another on a dataset, and for how many days a new one holds."""
 
     model_config = ConfigDict(**STRICT, frozen=True, json_schema_extra={
         "retired": dict.fromkeys(("dataset", "rubric", "policy"), _MOVED)
@@ -103,10 +103,11 @@ class Lock(StrictModel):
 
     @model_validator(mode="after")
     def _names_each_pair_once(self) -> "Lock":
-        pairs = [(approval.model, approval.replaces) for approval in self.approvals]
-        for model, replaces in pairs:
-            if pairs.count((model, replaces)) > 1:
-                raise ValueError(f"model {model!r} is approved twice in place of {replaces!r}; keep one")
+        pairs = [(approval.model, approval.replaces, approval.dataset) for approval in self.approvals]
+        for model, replaces, dataset in pairs:
+            if pairs.count((model, replaces, dataset)) > 1:
+                on = f" on {shown(dataset)}" if dataset else ""
+                raise ValueError(f"model {model!r} is approved twice in place of {replaces!r}{on}; keep one")
         return self
 
 
@@ -129,9 +130,9 @@ def read_lock(text: str, file: str) -> Lock:
 
 
 def write_lock(lock: Lock) -> str:
-    """As text: one approval after another, sorted by model and baseline, so that changes read well in a review."""
+    """As text: one approval after another, by model, baseline and dataset, so that changes read well in a review."""
     content = lock.model_dump(mode="json", exclude_none=True) | {"version": 2}
-    content["approvals"].sort(key=lambda one: (one["model"], one["replaces"]))
+    content["approvals"].sort(key=lambda one: (one["model"], one["replaces"], one.get("dataset", "")))
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -186,9 +187,20 @@ _NAMES = ("baseline_run_sha256", "dataset_sha256", "rubric_sha256", "prompt_sha2
 
 
 def with_approval(lock: Lock, approval: Approval) -> Lock:
-    """The lock with one approval more, in place of an older one of the same two models."""
-    others = tuple(one for one in lock.approvals if not one.is_of(approval.model, approval.replaces))
-    return lock.model_copy(update={"approvals": (*others, approval)})
+    """The lock with one approval more, in place of those that it supersedes."""
+    gone = superseded(lock, approval)
+    return lock.model_copy(update={"approvals": (*(one for one in lock.approvals if one not in gone), approval)})
+
+
+def superseded(lock: Lock, approval: Approval) -> list[Approval]:
+    """Those of the same two models on the same dataset, also where it has another name or other items now; and those
+    that do not say of which dataset they are, although they are of one."""
+    return [
+        one
+        for one in lock.approvals
+        if one.is_of(approval.model, approval.replaces)
+        and (one.dataset == approval.dataset or one.dataset_sha256 == approval.dataset_sha256 or one.expires_on is None)
+    ]
 
 
 def _hash_of(content: Mapping[str, Any]) -> str:

@@ -154,7 +154,7 @@ def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
     about_it = [one for one in terms.lock.approvals if one.is_of(model, None)]
     if not about_it:
         return None, ["no evidence"]
-    others = listing(sorted(one.replaces for one in about_it))
+    others = listing(sorted({one.replaces for one in about_it}))
     if replaces is not None:
         fitting = [one for one in about_it if one.is_of(model, replaces)]
         misfit = f"its evidence is against {others}, not {replaces}"
