@@ -187,10 +187,19 @@ plan() { # BASELINE CANDIDATE: what is left to send, counted and priced; refused
   set -- "${EVALKIT_BASELINE:-$1}" "${EVALKIT_CANDIDATE:-$2}"
   echo "evidence for $2 in place of $1: what is left to send"
   if may_reuse; then
-    run_of "$1" --dry-run && run_of "$2" --dry-run
+    run_of "$1" --dry-run && forget_merged && run_of "$2" --dry-run && forget_merged
   else
     run_of "$1" -m "$2" --dry-run
   fi
+}
+
+forget_merged() { # what was merged of a run file has not the outputs that are still to be made for it
+  sed -n -e 's/^new run //p' -e 's/^going on with \(.*\): [0-9]* of [0-9]* trials done, kept$/\1/p' "$out/run.txt" |
+    while read -r side; do
+      for file in "${side%.db}"+*.db "${side%/*}"/*+"${side##*/}"; do
+        [ ! -f "$file" ] || { mv -f "$file" "$file.old" && echo "$file is of other outputs, and is kept as $file.old"; }
+      done
+    done
 }
 
 prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and approved with its verdict

@@ -393,6 +393,24 @@ def test_another_candidate_takes_the_baselines_outputs_over(commit: Commit, runn
     assert '"claude-opus-4-6"' in approved
 
 
+@pytest.mark.slow
+def test_a_candidate_that_is_run_anew_is_merged_anew(commit: Commit, runner: Runner) -> None:
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(evidence="always") == 0, runner.log
+        merged = next((runner.folder / "runs").glob("*+*.db"))
+        candidate = merged.with_name(merged.name.partition("+")[2])
+        candidate.unlink()
+        age(merged.parent, 1)
+        assert runner.run(evidence="always", lock="other.lock") == 0, runner.log
+        assert len(server.messages()) == 24
+    sent = "SELECT max(sent_at) FROM attempt_start"
+    newest = [sqlite3.connect(path).execute(sent).fetchone() for path in (merged, candidate)]
+    assert newest[0] == newest[1]
+    assert f"{merged.relative_to(runner.folder)} is of other outputs, and is kept as" in runner.log
+
+
 @pytest.mark.parametrize(
     ("card", "policy"),
     [
@@ -691,6 +709,39 @@ def test_what_is_not_approved_is_told_in_the_comment_and_run_anew_where_it_is_ol
     assert reason in comment
     for name in ("old-a-to-new-a", "old-b-to-new-b"):
         assert (f"    error: gate-{name}.json: this gate report is {why}\n" in comment) == (code == 6)
+
+
+@pytest.mark.parametrize(
+    ("planned", "merges"),
+    [
+        ("new run runs/new-a.db", 1),
+        ("going on with runs/new-a.db: 3 of 8 trials done, kept", 1),
+        ("complete already, nothing to send: runs/new-a.db", 0),
+    ],
+)
+def test_a_merged_file_is_of_the_outputs_that_there_are_now(planned: str, merges: int, tmp_path: Path) -> None:
+    fake = tmp_path / "bin" / "evalkit"
+    fake.parent.mkdir()
+    told = f'case $* in *--dry-run*) case $* in *new-a*) echo "{planned}" ;; esac; exit ;; esac'
+    said = 'echo "complete: runs/$4.db"'
+    text = FAKE.replace("case $* in *--dry-run*) exit ;; esac", told).replace('echo "complete: runs/a file.db"', said)
+    fake.write_text(text, encoding="utf-8")
+    fake.chmod(0o755)
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    for name in ("old-a.db", "old-a+new-a.db", "new-a+other.db", "old-b+new-b.db", "old-a+xnew-a.db"):
+        (runs / name).write_text("of another day", encoding="utf-8")
+    environment = {
+        "PATH": f"{fake.parent}:{os.environ['PATH']}", "EVALKIT_DATASET": "set.jsonl", "EVALKIT_EVIDENCE": "always",
+        "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "1",
+    }  # fmt: skip
+    done = subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == 6, done.stderr
+    calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
+    made = [call for call in calls if call.startswith("merge ")]
+    assert made == ["merge runs/old-a.db runs/new-a.db -o runs/old-a+new-a.db"] * merges
+    kept = {path.name for path in runs.glob("*.old")}
+    assert kept == ({"old-a+new-a.db.old", "new-a+other.db.old"} if merges else set())
 
 
 def test_two_pins_that_are_bumped_to_one_model_have_a_report_each(tmp_path: Path) -> None:
