@@ -22,7 +22,8 @@
 #   EVALKIT_BUDGET_USD what the evidence for one bump may cost in all: both models' outputs, also those that are cached,
 #                      and grading; without it nothing is spent
 #   EVALKIT_EVIDENCE   auto (make it where there is a key), always, never
-#   EVALKIT_BASELINE, EVALKIT_CANDIDATE  models to run instead of those of the change, e.g. bedrock:us.anthropic....
+#   EVALKIT_BASELINE, EVALKIT_CANDIDATE  the same models as another provider spells them, to be run there, e.g.
+#                      bedrock:us.anthropic....; another model is refused before anything is sent
 #   EVALKIT_REUSE      auto (take the outputs of either model over from a run file of it alone, where that is sound),
 #                      never (one run of both, side by side)
 #   EVALKIT_CACHE      URL of a folder, e.g. s3://team/evalkit, in which run files are kept from job to job; without it,
@@ -356,7 +357,8 @@ prove_all() { # every gate that the change lacks, once its files are sound; reme
     *) echo "error: EVALKIT_GRADE_BY is neither judges nor checks; use one of them" >&2 && exit 2 ;;
   esac
   restore
-  of_ours unproven "$range" >"$out/unproven.txt"
+  of_ours unproven "$range" ${EVALKIT_BASELINE:+--baseline "$EVALKIT_BASELINE"} \
+    ${EVALKIT_CANDIDATE:+--candidate "$EVALKIT_CANDIDATE"} >"$out/unproven.txt"
   while read -r baseline candidate; do
     code=0
     plan "$baseline" "$candidate" || code=$?

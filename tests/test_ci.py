@@ -393,6 +393,19 @@ def test_another_candidate_takes_the_baselines_outputs_over(commit: Commit, runn
     assert '"claude-opus-4-6"' in approved
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("side", ["baseline", "candidate"])
+def test_a_model_in_place_of_another_pin_is_refused_before_anything_is_sent(
+    side: str, commit: Commit, runner: Runner
+) -> None:
+    commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    with recorded() as server:
+        (runner.folder / "evalkit.yaml").write_text(f"base_url: {server.url}\n", encoding="utf-8")
+        assert runner.run(evidence="always", **{side: "claude-haiku-4-5-20251001"}) == 2, runner.log
+        assert not server.messages()
+    assert f"--{side} 'claude-haiku-4-5-20251001' means another model than" in runner.log
+
+
 @pytest.mark.slow
 def test_a_candidate_that_is_run_anew_is_merged_anew(commit: Commit, runner: Runner) -> None:
     commit("app.py", 'MODEL = "claude-sonnet-4-6"\n')

@@ -406,6 +406,40 @@ def test_evidence_on_what_a_change_brings_along_is_none_of_the_teams_own(
     assert f"of the dataset that no file holds, and '{DATASET}' is asked for" in capsys.readouterr().err
 
 
+BEDROCK = "bedrock:us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--baseline", BEDROCK, "--candidate", "bedrock:us.anthropic.claude-sonnet-4-6"], ""),
+        (["--baseline", "claude-sonnet-4-5"], ""),  # that is what this alias stands for
+        (["--baseline", "claude-haiku-4-5-20251001"], f"means another model than {SONNET_45}"),
+        (["--baseline", "claude-sonnet-4-6"], f"means another model than {SONNET_45}"),
+        (["--candidate", "claude-opus-4-6"], "means another model than claude-sonnet-4-6"),
+        (["--candidate", f"bedrock:{PROFILE}"], "means another model than claude-sonnet-4-6"),
+    ],
+)
+def test_a_model_in_place_of_a_pin_must_be_the_same_for_its_evidence_to_count(
+    options: list[str], told: str, git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert main(["pins", "unproven", "main...HEAD", *options]) == (2 if told else 0)
+    said = capsys.readouterr()
+    assert told in said.err
+    assert said.out == ("" if told else f"{SONNET_45} claude-sonnet-4-6\n")
+
+
+def test_one_model_cannot_be_run_in_place_of_two_pins(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    git("checkout", "-q", "main")
+    commit(git, "other.py", 'MODEL = "claude-opus-4-6"\n')
+    git("checkout", "-q", "-B", "bump")
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    commit(git, "other.py", 'MODEL = "claude-opus-5-5"\n')
+    assert main(["pins", "unproven", "main...HEAD", "--baseline", BEDROCK]) == 2
+    assert "means another model than claude-opus-4-6" in capsys.readouterr().err
+
+
 def test_two_datasets_each_have_evidence_for_one_bump(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
     commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
     write_evidence_files()

@@ -168,15 +168,14 @@ def approve(
     from evalkit.cli.pins_evidence import files_of
     from evalkit.files import read_text, write_whole
     from evalkit.pins.lock import approval_of, superseded, with_approval, write_lock
-    from evalkit.pins.spelling import spellings
+    from evalkit.pins.spelling import meant_by
     from evalkit.strict import shown
 
     try:
         content = json.loads(read_text(report, "gate report"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{str(report)!r} is no gate report ({error}); write one with `evalkit gate -o`") from error
-    names = [_model_in(content, side, report) for side in ("candidate", "baseline")]
-    candidate, baseline = (next((s.model for s in spellings(name)), name) for name in names)
+    candidate, baseline = (meant_by(_model_in(content, side, report)) for side in ("candidate", "baseline"))
     held, today = _read(lock), datetime.now(UTC).date()
     approval_of(content, candidate, baseline, today, held.max_age_days)  # a report at all, and in time
     named = {"dataset": dataset, "rubric": rubric, "policy": policy}
@@ -266,16 +265,24 @@ def unproven(
     rubric: Rubric = None,
     policy: Policy = None,
     allow_simulated: AllowSimulated = False,
+    baseline: Annotated[
+        str | None, typer.Option(help="Refuse if this model is another than a pin before.", show_default=False)
+    ] = None,
+    candidate: Annotated[
+        str | None, typer.Option(help="Refuse if this model is another than a pin now.", show_default=False)
+    ] = None,
 ) -> None:
     """Print the gates that a change lacks, for scripts: one `BASELINE CANDIDATE` a line, nothing if it lacks none.
 
     Example: evalkit pins unproven origin/main...HEAD
     """
-    from evalkit.pins.verdicts import unproven_pairs
+    from evalkit.pins.verdicts import refuse_others, unproven_pairs
 
     named = {"dataset": dataset, "rubric": rubric, "policy": policy}
-    for baseline, candidate in unproven_pairs(_verdicts(None, lock, revisions, allow_simulated, named)):
-        say(f"{baseline} {candidate}")
+    pairs = unproven_pairs(_verdicts(None, lock, revisions, allow_simulated, named))
+    refuse_others(pairs, baseline, candidate)
+    for then, now in pairs:
+        say(f"{then} {now}")
 
 
 def _verdicts(

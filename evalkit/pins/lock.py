@@ -76,7 +76,7 @@ class Approval(StrictModel):
 
     def is_of(self, model: str, replaces: str | None) -> bool:
         """Whether it is about a model, and about its standing in for that other one if one is named."""
-        return may_be(model, self.model) and (replaces is None or may_be(_pinned(replaces), _pinned(self.replaces)))
+        return may_be(model, self.model) and (replaces is None or same_baseline(replaces, self.replaces))
 
     @field_validator("*")
     @classmethod
@@ -86,8 +86,9 @@ class Approval(StrictModel):
         return value
 
 
-def _pinned(model: str) -> str:
-    return pin_of(model) or model
+def same_baseline(model: str, other: str) -> bool:
+    """Whether evidence against the other is evidence against a model: an alias is what it stands for."""
+    return may_be(pin_of(model) or model, pin_of(other) or other)
 
 
 class Lock(StrictModel):

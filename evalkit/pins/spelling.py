@@ -109,6 +109,11 @@ def tier_of(model_id: str) -> str | None:
     return next((tier for tier in ("opus", "sonnet", "haiku") if tier in model_id), None)
 
 
+def meant_by(name: str) -> str:
+    """The model that a name means, however a provider spells it; the name itself where it is no id."""
+    return next((one.model for one in spellings(name)), name)
+
+
 def may_be(model_id: str, other: str) -> bool:
     """Whether two are one model: the same, or the other what becomes of the first when its variables have values."""
     if not is_open(model_id):

@@ -4,14 +4,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import field
 from datetime import date, datetime
 
+from evalkit.errors import UsageError
 from evalkit.frozen import dataclass
 from evalkit.models import BEDROCK, pin_of
 from evalkit.pins.bumps import Bump
 from evalkit.pins.facts import PinFacts, facts_of
-from evalkit.pins.lock import Approval, Lock, faults
+from evalkit.pins.lock import Approval, Lock, faults, same_baseline
 from evalkit.pins.places import place
 from evalkit.pins.scan import Pin
-from evalkit.pins.spelling import is_open, may_be
+from evalkit.pins.spelling import is_open, may_be, meant_by
 from evalkit.strict import shown
 from evalkit.wording import listing
 
@@ -198,6 +199,22 @@ def unproven_pairs(found: Iterable[Verdict]) -> list[tuple[str, str]]:
     pairs = [(one.replaces, one.pin) for one in asked if one.replaces is not None]
     runs = [(then, now) for then, now in pairs if not (is_open(then.model) or is_open(now.model))]
     return list(dict.fromkeys((_runnable(then), _runnable(now)) for then, now in runs))
+
+
+def refuse_others(pairs: Iterable[tuple[str, str]], baseline: str | None, candidate: str | None) -> None:
+    """UsageError for a model to run in place of a pin that is another one: no evidence on it counts for that pin."""
+    for then, now in pairs:
+        if baseline is not None and not same_baseline(meant_by(then), meant_by(baseline)):
+            raise UsageError(_other("baseline", baseline, then))
+        if candidate is not None and meant_by(candidate) != meant_by(now):
+            raise UsageError(_other("candidate", candidate, now))
+
+
+def _other(side: str, named: str, pin: str) -> str:
+    return (
+        f"--{side} {shown(named)} means another model than {pin}, whose evidence is asked for, so what it costs would"
+        f" count for nothing; name {pin} as your provider spells it"
+    )
 
 
 def _runnable(pin: Pin) -> str:
