@@ -151,6 +151,27 @@ def test_what_is_no_model_id_is_left_alone(text: str) -> None:
     assert list(spellings(text)) == []
 
 
+HEAD = "---\ndescription: claude-opus-4-6 would do\n%s\n---\nmodel: claude-opus-4-6\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("plugins/p/commands/review.md", HEAD % "model: claude-haiku-7", 1),
+        (".opencode/agent/a.md", (HEAD % "model: anthropic/claude-haiku-7").replace("\n", "\r\n"), 1),
+        (".github/chatmodes/x.chatmode.md", HEAD % "  'model' : \"claude-haiku-7\"  # claude-opus-4-6 is dear", 1),
+        ("a.mdx", "---\nmodel: claude-haiku-7\n", 0),  # it never ends
+        ("a.md", HEAD % "# model: claude-haiku-7", 0),
+        ("a.md", HEAD % "my-model: claude-haiku-7", 0),
+        ("a.md", "\n" + HEAD % "model: claude-haiku-7", 0),
+        ("a.md", "# On models\n---\nmodel: claude-haiku-7\n---\n", 0),
+        ("a.jsonl", HEAD % "model: claude-haiku-7", 0),
+    ],
+)
+def test_the_model_at_the_head_of_a_text_is_what_reads_it(path: str, text: str, found: int) -> None:
+    assert [pin.model for pin in in_code(pins_in(path, text.encode()))] == ["claude-haiku-7"] * found
+
+
 @pytest.mark.parametrize(
     ("imported", "used", "found"),
     [

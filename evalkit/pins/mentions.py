@@ -44,6 +44,20 @@ def is_prose(path: str) -> bool:
     return page or name.suffix.lower() in _PROSE or name.name.lower() in _PROSE_NAMES
 
 
+def told_at_head(path: str, lines: Sequence[str]) -> dict[int, int]:
+    """The lines that say which model reads a text, `model:` between two lines `---` at its head, as commands, agents
+    and skills have it in whatever folder: by number from 0, each with where a comment begins in it."""
+    if PurePosixPath(path).suffix.lower() not in _PROSE or not lines or lines[0].rstrip() != "---":
+        return {}
+    end = next((n for n, line in enumerate(lines[1:_LONGEST_HEAD], start=1) if line.rstrip() in ("---", "...")), 0)
+    return {n: comment_at(lines[n], ("#",)) for n in range(1, end) if _MODEL.match(lines[n])}
+
+
+_MODEL = re.compile(r"""\s*["']?model["']?\s*:""", re.IGNORECASE)
+_LONGEST_HEAD = 1_000
+"""Lines that are looked through for the end of a text's head."""
+
+
 def comment_marks(path: str) -> tuple[str, ...]:
     """What begins a comment to the end of the line in files of that name; none where that is not known."""
     name = PurePosixPath(path)

@@ -12,7 +12,15 @@ from evalkit.frozen import dataclass
 from evalkit.pins.address import Address, addresses
 from evalkit.pins.beside import Beside, beside
 from evalkit.pins.docstrings import text_lines
-from evalkit.pins.mentions import block_comments, comment_at, comment_marks, is_note, is_prose, notebook_notes
+from evalkit.pins.mentions import (
+    block_comments,
+    comment_at,
+    comment_marks,
+    is_note,
+    is_prose,
+    notebook_notes,
+    told_at_head,
+)
 from evalkit.pins.spelling import SOUGHT, Kind, Provider, Spelling, imports_constants, spellings
 from evalkit.pins.surroundings import Own, Surroundings
 
@@ -149,6 +157,7 @@ def _mentions(path: str, text: str, lines: Sequence[str]) -> Callable[[int, str]
     """For a line: from which column, and up to which, ids are only mentioned."""
     name, marks = PurePosixPath(path), comment_marks(path)
     whole, blocks = is_prose(path), block_comments(path, lines)
+    head = told_at_head(path, lines) if whole else {}
     if not whole and name.suffix != ".ipynb" and _OTHER_BREAKS.search(text):
         return lambda _, line: (len(line), 0)
     notes = notebook_notes(text) if name.suffix == ".ipynb" else frozenset[str]()
@@ -156,6 +165,8 @@ def _mentions(path: str, text: str, lines: Sequence[str]) -> Callable[[int, str]
     compares = name.name == "gate.yaml"
 
     def of_line(number: int, line: str) -> tuple[int, int]:
+        if number in head:
+            return head[number], 0
         if whole or number in docs or is_note(line, notes) or (compares and _COMPARED.match(line)):
             return 0, 0
         if number in inside:
