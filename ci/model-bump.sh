@@ -60,6 +60,19 @@ case $range in
 esac
 [ -n "$known" ] || { echo "error: EVALKIT_RANGE is no range of commits; write BASE...HEAD" >&2 && exit 2; }
 
+decided= # by a gate, or by what else the job looked at
+cache_open= # whether run files are to be sent back
+
+at_end() { # 1 says that a gate failed, so a disk that is full, or whatever else ends a shell, does not end with it
+  code=$?
+  [ -z "$cache_open" ] || keep
+  if [ "$code" -eq 1 ] && [ -z "$decided" ]; then
+    echo "error: this job ended early, and no gate failed; see above, and whether its disk is full" >&2
+    exit 5
+  fi
+}
+trap at_end EXIT
+
 answer() { # to the workflow; to whoever calls it elsewhere, where stdout may be a file or a socket
   if [ -n "${GITHUB_OUTPUT:-}" ]; then cat >>"$GITHUB_OUTPUT"; else cat; fi
 }
@@ -119,7 +132,7 @@ restore() { # what earlier jobs have paid for, or no evidence is made: nothing i
   [ -n "${EVALKIT_CACHE:-}" ] || return 0
   mkdir -p runs
   evalkit export "$(kept_at)" runs/ >"$out/cache.txt" || exit
-  trap keep EXIT
+  cache_open=yes
   trap 'exit 130' INT TERM
 }
 
@@ -147,11 +160,17 @@ may_reuse() { # not where documents fill the context up to what both models take
 }
 
 aloud() { # COMMAND...: what it says on stderr is told as it comes, and its errors stand in the comment as well
-  : >"$out/failed.txt"
-  { { "$@" || echo "$?" >"$out/failed.txt"; } 2>&1 >&3 </dev/null | (trap '' INT && exec tee "$out/told.txt") >&2; } 3>&1
-  [ -s "$out/failed.txt" ] || return 0
+  printf '' >"$out/failed.txt"
+  { { failed=0 && { "$@" || failed=$?; } && echo "$failed" >"$out/failed.txt"; } 2>&1 >&3 </dev/null | (trap '' INT && exec tee "$out/told.txt") >&2; } 3>&1
+  [ -s "$out/failed.txt" ] || unwritten failed.txt || return
+  [ "$(cat "$out/failed.txt")" -ne 0 ] || return 0
   sed -n "s/^error: /error: $name: /p" "$out/told.txt" >>"$out/refusals.txt"
   return "$(cat "$out/failed.txt")"
+}
+
+unwritten() { # FILE: it is empty, as a disk that is full leaves files
+  echo "error: $out/$1 cannot be written; is the disk full?" >&2
+  return 5
 }
 
 run_of() { # MODEL OPTIONS...: sends what is missing, and sets `run` to the run file
@@ -166,12 +185,15 @@ run_of() { # MODEL OPTIONS...: sends what is missing, and sets `run` to the run 
 run_both() { # BASELINE CANDIDATE: sets `run` to a run file of both, and `fresh` to that with the candidate's outputs
   if ! may_reuse; then
     run_of "$1" -m "$2" || return
+    [ -n "$run" ] || unwritten run.txt || return
     fresh=$run
     return
   fi
   run_of "$1" || return
+  [ -n "$run" ] || unwritten run.txt || return
   alone=$run
   run_of "$2" --budget-beside "$alone" || return
+  [ -n "$run" ] || unwritten run.txt || return
   fresh=$run
   both=${alone%.db}+${run##*/}
   [ -f "$both" ] || aloud evalkit merge "$alone" "$run" -o "$both" || return
@@ -224,7 +246,7 @@ prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and app
   append "$out/gate-$name.md" "$out/gates.md" "$most_bytes"
   evalkit report "$run" -o "$out/report-$name.html" >/dev/null || return "$(worse "$code" $?)"
   [ "$approved" -eq 0 ] || return "$(worse "$code" "$approved")"
-  cp "$lock" "$out/"
+  cp "$lock" "$out/" || return "$(worse "$code" 5)"
   return "$code"
 }
 
@@ -328,6 +350,7 @@ check() {
   esac
   cat "$out/said.txt"
   [ "$worst" -ne 0 ] || { cat "$out/wrong.txt" >&2 && exit "$code"; }
+  decided=yes
   sed '/^exit /d' "$out/wrong.txt" >&2 # that is not what this job ends with
   exit "$worst"
 }

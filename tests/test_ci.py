@@ -757,6 +757,37 @@ def test_a_merged_file_is_of_the_outputs_that_there_are_now(planned: str, merges
     assert kept == ({"old-a+new-a.db.old", "new-a+other.db.old"} if merges else set())
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize(
+    ("file", "fails", "said"),
+    [
+        ("comment.md", "0", "error: this job ended early, and no gate failed"),
+        ("failed.txt", "2", "error: evalkit-out/failed.txt cannot be written"),
+        ("failed.txt", "0", "error: evalkit-out/failed.txt cannot be written"),
+        ("run.txt", "0", "error: evalkit-out/run.txt cannot be written"),
+    ],
+)
+def test_a_full_disk_is_no_gate_that_failed_and_no_run_that_succeeded(
+    file: str, fails: str, said: str, tmp_path: Path
+) -> None:
+    fake = tmp_path / "bin" / "evalkit"
+    fake.parent.mkdir()
+    full = f'"pins diff") mkdir -p evalkit-out; ln -sf /dev/full evalkit-out/{file}; exit 1 ;;'
+    text = FAKE.replace('"pins diff") exit 1 ;;', full) if file != "run.txt" else FAKE.replace("complete: ", "")
+    fake.write_text(text, encoding="utf-8")
+    fake.chmod(0o755)
+    environment = {
+        "PATH": f"{fake.parent}:{os.environ['PATH']}", "EVALKIT_DATASET": "set.jsonl", "EVALKIT_EVIDENCE": "always",
+        "RUN_CODE": fails, "GATE_CODE": "0", "SIZE": "1",
+    }  # fmt: skip
+    done = subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=environment, capture_output=True, text=True,
+                          check=False, timeout=60)  # fmt: skip
+    assert done.returncode == 5, done.stderr
+    assert said in done.stderr
+    calls = (tmp_path / "calls.txt").read_text(encoding="utf-8").splitlines()
+    assert not any(call.startswith(("grade", "merge", "gate ")) for call in calls)
+
+
 def test_two_pins_that_are_bumped_to_one_model_have_a_report_each(tmp_path: Path) -> None:
     """The one fails and the other passes: what fails must not vanish from the job's files."""
     fake = tmp_path / "bin" / "evalkit"
