@@ -20,6 +20,7 @@ from evalkit.pins.spelling import SOUGHT, spellings
 from evalkit.report import render_html, render_json
 
 SONNET_45 = "claude-sonnet-4-5-20250929"
+OURS = "arn:aws:bedrock:us-east-1:123456789012:"
 PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/ab12cd34ef56"
 TODAY = date(2026, 11, 26)
 
@@ -126,6 +127,17 @@ TODAY = date(2026, 11, 26)
          "arn:aws:bedrock:*:123456789012:provisioned-model/ab12", "hidden", "bedrock"),
         ("arn:aws:bedrock:{{ region }}:$ACCOUNT:application-inference-profile/ab12",
          "arn:aws:bedrock:*:*:application-inference-profile/ab12", "hidden", "bedrock"),
+        *(
+            (f'modelId: "{OURS}{own}",', OURS + own, "hidden", "bedrock")
+            for own in (
+                "custom-model/anthropic.claude-3-haiku-20240307-v1:0:200k/abcdef012345",
+                "custom-model-deployment/ab12cd34",
+                "prompt-router/ab12cd34",
+                "default-prompt-router/anthropic.claude:1",
+            )
+        ),
+        ("arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0:200k",
+         "claude-3-haiku-20240307", "pin", "bedrock"),
         ("claude-nova-5", "claude-nova-5", "unknown", "anthropic"),
         ("us.anthropic.claude-nova-5-20270101-v1:0", "claude-nova-5-20270101-v1:0", "unknown", "anthropic"),
         ("my-claude-opus-4-6", "my-claude-opus-4-6", "unknown", "anthropic"),
@@ -144,7 +156,8 @@ def test_every_spelling_means_one_model(text: str, model: str, kind: str, provid
      "ChatModel.CLAUDE_SONNET_4_5", "ClaudeModel.CLAUDE_OPUS_4_6", "AnthropicModels.CLAUDE_OPUS_4_7",
      "AnthropicModels.ClaudeCode2", "AnthropicChatModelName.CLAUDE_NAME", "AnthropicChatModelName for Claude Sonnet 4",
      "Claude46Sonnet",
-     "arn:aws:bedrock:x:y",
+     "arn:aws:bedrock:x:y", f"{OURS}imported-model/ab12", f"{OURS}default-prompt-router/meta.llama:1",
+     f"{OURS}custom-model/amazon.titan-text-lite-v1:0:4k/ab12cd34ef56", f"{OURS}prompt-router/*",
      "xclaude-opus-4-6", "claude-3", "claude-"],
 )  # fmt: skip
 def test_what_is_no_model_id_is_left_alone(text: str) -> None:

@@ -78,8 +78,10 @@ _FREE_DASH = re.compile(
 _VARIABLE = r"\$?\{\{?[^{}\"']{1,200}\}\}?|\$\w+"
 _PROFILE = re.compile(
     rf"arn:(?:aws[a-z-]*|{_VARIABLE}):bedrock:(?:[a-z0-9-]*|{_VARIABLE}):(?:\d{{12}}|{_VARIABLE}):"
-    r"(?:application-inference-profile|provisioned-model)/[\w.-]+"
+    r"(?:(?:application-inference-profile|provisioned-model|custom-model-deployment|prompt-router)/[\w.-]+"
+    r"|default-prompt-router/anthropic\.[\w.:-]*\w|custom-model/[\w.:-]{0,200}claude[\w.:-]{0,200}/\w+)"
 )
+"""What a platform calls by a name of its own; what else was tuned or imported there is no Claude model."""
 _VARIABLES = re.compile(_VARIABLE)
 SOUGHT = "[Cc][^ -~]?[Ll][^ -~]?[Aa][^ -~]?[Uu][^ -~]?[Dd][^ -~]?[Ee]|:bedrock:"
 """Every line with an id matches this, in UTF-16 too, as a regular expression of grep and of Python."""
@@ -134,13 +136,14 @@ def imports_constants(text: str) -> bool:
 def spellings(line: str, *, imported: bool = False) -> Iterator[Spelling]:
     """All ids in a line, from left to right; `imported`: the file names constants of an SDK without their class."""
     found = []
+    if ":bedrock:" in line:
+        found += [_hidden(one) for one in _PROFILE.finditer(line)]
+        line = _PROFILE.sub(lambda one: " " * len(one[0]), line)  # a tuned model is not the one that it is named after
     if "claude" in line.lower():
         freed = _FREE_DASH.sub(r"\1=", line)
         found += [_plain(one, freed) for one in _ID.finditer(freed)]
         found += [_constant(one) for one in _CONSTANT.finditer(line) if _is_of_sdk(one, imported=imported)]
         found += list(_seeming(freed, sorted(one.column - 1 + len(one.written) for one in found)))
-    if ":bedrock:" in line:
-        found += [_hidden(one) for one in _PROFILE.finditer(line)]
     yield from sorted(found, key=lambda one: one.column)
 
 
