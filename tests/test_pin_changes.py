@@ -457,6 +457,13 @@ def test_two_datasets_each_have_evidence_for_one_bump(git: Git, capsys: pytest.C
     assert capsys.readouterr().out == (
         f"evalkit.lock: claude-sonnet-4-6: inconclusive on 60 items, in place of its pass of {day} on '{DATASET}'\n"
     )
+    everywhere = ["pins", "verify", "--changed", "main...HEAD"]
+    assert main(everywhere) == 0, "one dataset is inconclusive, on the other it passed"
+    assert approve("fail", "--dataset", str(DATASET)) == 0
+    capsys.readouterr()
+    assert main(everywhere) == 6
+    assert f"its gate ended fail on '{DATASET}', though another passed" in capsys.readouterr().err
+    assert main([*everywhere, "--dataset", str(letters), "--rubric", str(RUBRIC)]) == 0, "that alone is asked for"
 
 
 def test_a_way_back_by_evidence_on_what_a_change_brings_along_is_none(

@@ -148,7 +148,8 @@ def _remedy(asked: Asked, held: Approval | None, terms: Terms) -> str:
 
 
 def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
-    """The approval with the least against it, and what that is."""
+    """The approval with the least against it, and what that is; where a gate of the same two models failed on another
+    dataset that is asked for as well, that one."""
     model, replaces = asked.pin.model, asked.replaces.model if asked.replaces else None
     if asked.settled or (asked.pin.kind == "unknown" and replaces is None):
         return None, []
@@ -167,7 +168,11 @@ def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
     if not fitting:
         return None, [misfit]
     found = [(one, [*terms.misfits(one), *terms.faults(one, terms.hashes_of(one))]) for one in fitting]
-    return min(found, key=lambda pair: len(pair[1]))
+    best, lacking = min(found, key=lambda pair: len(pair[1]))
+    failed = [one for one, why in found if one.verdict == "fail" and len(why) == 1 and one.replaces == best.replaces]
+    if lacking or not failed:
+        return best, lacking
+    return failed[0], [f"its gate ended fail on {_file(failed[0].dataset)}, though another passed"]
 
 
 def _warnings_about(held: Approval | None) -> Iterator[str]:
