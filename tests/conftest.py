@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ settings.load_profile("evalkit")
 if os.access(_IN_MEMORY, os.W_OK) and shutil.disk_usage(_IN_MEMORY).free > _ENOUGH_BYTES:
     # a run file waits for its disk at every commit, for milliseconds each; no test pulls the plug
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
+_LAST_DAY = datetime(2026, 11, 29, tzinfo=UTC)
 _MADE_BEFORE_A_COLLECTION = 50_000
 """Python's own 700 have a fourteenth of the tests' time go into collections that find next to nothing."""
 gc.disable()  # until all tests are collected: what is made meanwhile stays
@@ -71,6 +73,16 @@ def nothing_leaves(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", only_local)
+
+
+@pytest.fixture
+def while_sonnet_4_5_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pins are verified as on its last day: to the tests of what a change is it matters which model a pin names, and to
+    those of retirement which day it is."""
+    from evalkit.pins import verdicts
+
+    as_of = verdicts.facts_of
+    monkeypatch.setattr(verdicts, "facts_of", lambda model, now: as_of(model, min(now, _LAST_DAY)))
 
 
 @pytest.fixture(scope="module")  # while it runs, its thread has an event loop that others cannot have

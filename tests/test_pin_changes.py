@@ -26,6 +26,7 @@ PROFILE = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/
 OPEN = "arn:aws:bedrock:${AWS::Region}:${AWS::AccountId}:application-inference-profile/%s"
 
 
+pytestmark = pytest.mark.usefixtures("while_sonnet_4_5_runs")
 Git = Callable[..., str]
 
 
