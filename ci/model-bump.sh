@@ -379,6 +379,12 @@ prove_all() { # every gate that the change lacks, once its files are sound; reme
     judges | checks) ;;
     *) echo "error: EVALKIT_GRADE_BY is neither judges nor checks; use one of them" >&2 && exit 2 ;;
   esac
+  folder=.
+  case $lock in */*) folder=${lock%/*}/ ;; esac
+  mkdir -p "$folder" && [ -w "$folder" ] || {
+    echo "error: $lock cannot be written, so nothing could be approved; name another place with EVALKIT_LOCK" >&2
+    exit 2
+  }
   restore
   of_ours unproven "$range" ${EVALKIT_BASELINE:+--baseline "$EVALKIT_BASELINE"} \
     ${EVALKIT_CANDIDATE:+--candidate "$EVALKIT_CANDIDATE"} >"$out/unproven.txt"

@@ -622,6 +622,7 @@ esac
         ({"EVALKIT_EVIDENCE": "always", "EVALKIT_GRADE_BY": "judge"}, 2, 0, ""),
         ({"EVALKIT_EVIDENCE": "always", "EVALKIT_GRADE_BY": "people"}, 2, 0, ""),
         ({"EVALKIT_EVIDENCE": "always", "EVALKIT_DATASET": ""}, 2, 0, ""),
+        ({"EVALKIT_EVIDENCE": "always", "EVALKIT_LOCK": "bin/evalkit/evalkit.lock"}, 2, 0, ""),  # that is a file
         ({"ANTHROPIC_API_KEY": "k"}, 6, 2, "BLOCKED"),  # all gates pass, yet something remains
         ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "1"}, 1, 2, "."),
         ({"ANTHROPIC_API_KEY": "k", "GATE_CODE": "3"}, 3, 2, "BLOCKED"),

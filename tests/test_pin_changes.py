@@ -633,6 +633,19 @@ def test_what_no_lock_could_hold_is_not_approved(git: Git, capsys: pytest.Captur
     assert Path("evalkit.lock").read_text(encoding="utf-8") == held
 
 
+def test_evidence_of_a_day_to_come_is_a_clock_that_is_wrong(git: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    assert approve() == 0
+    content = json.loads(Path("evalkit.lock").read_text(encoding="utf-8"))
+    (one,) = content["approvals"]
+    one |= dict.fromkeys(("approved_on", "evidence_on", "expires_on"), "2099-01-01")
+    one["sha256"] = content_sha256({name: value for name, value in one.items() if name != "sha256"})
+    Path("evalkit.lock").write_text(json.dumps(content), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 6
+    assert "in the future (2099-01-01); set the clock of this machine, or of the one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verdict", ["pass", "fail"])
 def test_evidence_that_is_old_alone_is_to_be_made_anew(
     verdict: str, git: Git, capsys: pytest.CaptureFixture[str]

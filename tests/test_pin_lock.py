@@ -171,6 +171,7 @@ def test_a_lock_file_that_a_merge_left_undecided_says_what_to_do() -> None:
         read_lock(text, "evalkit.lock")
     assert str(told.value).splitlines()[0].startswith("evalkit.lock:3: two branches changed it")
     assert "git checkout --ours -- evalkit.lock" in str(told.value)
+    assert "once that is committed `git checkout COMMIT -- evalkit.lock`" in str(told.value)
 
 
 def test_a_lock_that_is_no_json_is_to_be_corrected_as_such() -> None:

@@ -122,7 +122,8 @@ def read_lock(text: str, file: str) -> Lock:
     if conflict is not None:
         raise ProblemsError(
             [f"{file}:{conflict}: two branches changed it, and git has left both in it; take one of them"
-             f" (git checkout --ours -- {file}), and approve again what the other had approved"]
+             f" (`git checkout --ours -- {file}`, once that is committed `git checkout COMMIT -- {file}`), and approve"
+             " again what the other had approved"]
         )  # fmt: skip
     lock = read_strict(Lock, text, file, "JSON")
     if isinstance(lock, list):

@@ -25,6 +25,7 @@ _GONE = (
     " at a provider that still serves it"
 )
 _RENEW = "its age is all: run it anew into another file (`evalkit run -o`), grade and gate that, and approve the report"
+_CLOCK = "set the clock of this machine, or of the one that made it, right; evidence of such a day is to be made anew"
 _NEW = "gate it against a pin that ran before, and approve the report with `evalkit pins approve`"
 _FIRST = "none ran here before, so gate it against any other, and approve the report with `evalkit pins approve`"
 
@@ -139,7 +140,7 @@ def _remedy(asked: Asked, held: Approval | None, terms: Terms) -> str:
     if held is not None and terms.misfits(held):
         return f"{_EVIDENCE}{back}" if asked.replaces is not None else new
     if held is not None and not terms.faults(held, terms.hashes_of(held), date.fromisoformat(held.approved_on)):
-        return _RENEW
+        return _CLOCK if held.made_on > terms.now.date() else _RENEW
     if asked.replaces is None:
         return new
     if held is None or held.verdict == "pass":
