@@ -142,6 +142,25 @@ def test_a_tag_on_which_a_model_costs_more_is_not_hidden_by_another_that_a_reque
     assert found.no_cheaper == 2
 
 
+@pytest.mark.parametrize(("level", "usd", "outcome"), [(0, 0.02, "kept"), (1, 0.09, "no_cheaper"), (1, 0.02, "moves")])
+@pytest.mark.parametrize("said", [{"tags": ["a", "b"]}, {"difficulty": "easy", "tags": ["a", "b"]}])
+def test_what_the_run_tried_of_all_that_a_request_says_decides(
+    said: Mapping[str, Any], level: int, usd: float, outcome: str
+) -> None:
+    """Ten items have both tags, and each tag by itself is shown to be handled, for less."""
+    book = Book(spec((DEAR, CHEAP)))
+    for i in range(410):
+        tags = ("a", "b") if i < 10 else ("a",) if i < 210 else ("b",)
+        book.item(f"i{i:03d}", tags=tags, difficulty="easy")
+        for model in (DEAR, CHEAP):
+            here = i < 10 and model == CHEAP
+            cost = usd if here else 0.05 if model == DEAR else 0.02
+            book.trial(f"i{i:03d}", answered(cost + i % 7 / 1000), model=model, level=level if here else 1)
+    found = moved(read(line(model=DEAR, **said)), analyze(book.snapshot()))
+    told = {"kept": found.kept, "no_cheaper": found.no_cheaper, "moves": sum(move.requests for move in found.moves)}
+    assert told == {"kept": 0, "no_cheaper": 0, "moves": 0} | {outcome: 1}
+
+
 def test_what_the_models_satisfied_stands_beside_what_one_is_shown_to_handle() -> None:
     """A model that fails all is hardly worse than another that does, too."""
     book = Book(spec((DEAR, CHEAP)))

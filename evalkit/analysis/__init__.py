@@ -73,7 +73,7 @@ def analyze(
         baseline = _comparable(baseline, snapshot.spec)
     if snapshot.spec.contexts:
         return _of_sweep(snapshot, baseline, prices, counterparts)
-    return _of_one(snapshot, baseline, prices, counterparts, sent_apart(snapshot))
+    return _of_one(snapshot, baseline, prices, counterparts, sent_apart(snapshot, prices or Prices()))
 
 
 def _of_one(
@@ -168,19 +168,20 @@ def _with_baseline(
     prices: Prices | None,
 ) -> Analysis:
     _refuse_other_work(snapshot, baseline)
-    earlier, then = _analyzed(baseline, None, sent_apart(baseline))
+    priced_by = prices or Prices()
+    earlier, then = _analyzed(baseline, None, sent_apart(baseline, priced_by))
     settings = (snapshot.spec.seed, analysis.correction.usd, counterparts)
     compared = against(tables, then, *settings)
     either = analysis.without_batches or earlier.without_batches
-    apart = {pair.b for pair in compared if either or pair_sent_apart(baseline, pair.a, snapshot, pair.b)}
+    apart = {pair.b for pair in compared if either or pair_sent_apart(baseline, pair.a, snapshot, pair.b, priced_by)}
     if apart:
-        now, before = (_outside_of_batches(run, prices or Prices()) for run in (snapshot, baseline))
+        now, before = (_outside_of_batches(run, priced_by) for run in (snapshot, baseline))
         compared = at_one_price(compared, against(now, before, *settings), apart)
     compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)
     if not compared:
         analysis = replace(analysis, warnings=(*analysis.warnings, NO_COUNTERPART))
     compared, priced = priced_alike(compared, earlier, analysis)
-    known = baseline_of(snapshot, baseline, compared, (*warmed, *priced))
+    known = baseline_of(snapshot, baseline, compared, (*warmed, *priced), apart)
     told = tuple(f"Earlier run: {line}" for line in (*earlier.warnings, *clock_warnings(earlier.sessions)))
     return replace(analysis, against=compared, baseline=replace(known, warnings=told))
 
@@ -267,7 +268,7 @@ def _of_sweep(
 ) -> Analysis:
     """The analysis of production's size, with all sizes beside it."""
     size, basis = production_size(snapshot)
-    apart = sent_apart(snapshot)
+    apart = sent_apart(snapshot, prices or Prices())
     parts = {
         each: _of_one(at_context(snapshot, each), None, prices, None, apart) for each in sorted(sizes_of(snapshot))
     }

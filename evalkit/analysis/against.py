@@ -14,7 +14,7 @@ from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.per_model import hedged_rate
 from evalkit.analysis.priced_otherwise import OTHER
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.without_batches import NOT_KNOWN, batch_shares, pair_sent_apart
+from evalkit.analysis.without_batches import NOT_KNOWN, batch_shares
 from evalkit.commands import report_against
 from evalkit.models import display_name, known
 from evalkit.records import Snapshot
@@ -172,12 +172,19 @@ def _unpriced(pair: Against, why: str) -> Against:
     return replace(pair, cost_ratio=nothing, extra_cost=nothing, break_even=nothing, saving=nothing)
 
 
-def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair], priced: Sequence[str] = ()) -> Baseline:
-    """Who the earlier run is, and what is not the same in the two; `priced` says it of caches and prices."""
+def baseline_of(
+    run: Snapshot,
+    earlier: Snapshot,
+    compared: Sequence[Pair],
+    priced: Sequence[str] = (),
+    apart: Collection[str] = (),
+) -> Baseline:
+    """Who the earlier run is, and what is not the same in the two; `priced` says it of caches and prices, and `apart`
+    are the models, by later id, that were not sent as their counterparts were."""
     spec = earlier.spec
     differs = (
         *_settings(run, earlier),
-        *_sent(run, earlier, compared),
+        *_sent(run, earlier, compared, apart),
         *priced,
         *_graders(run, earlier),
         *_alone(run, earlier, compared),
@@ -211,14 +218,14 @@ def _short(value: object) -> str:
     return value[:12] if isinstance(value, str) and len(value) == 64 else str(value)
 
 
-def _sent(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair]) -> Iterator[str]:
+def _sent(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair], apart: Collection[str]) -> Iterator[str]:
     """Whose costs are compared at the price without batches."""
     then, now = batch_shares(earlier), batch_shares(run)
     for pair in compared:
-        if pair_sent_apart(earlier, pair.a, run, pair.b):
+        if pair.b in apart and then.get(pair.a) != now.get(pair.b):
             name, unknown = display_name(pair.b, run.spec.models), pair.cost_ratio.reason == _UNKNOWN_OUTSIDE
             how = f"not compared: {_UNKNOWN_OUTSIDE}" if unknown else "compared at the price without batches"
-            shares = f"{then[pair.a]:.0%} of requests went in batches then and {now[pair.b]:.0%} now"
+            shares = f"{then.get(pair.a, 0.0):.0%} of requests went in batches then and {now.get(pair.b, 0.0):.0%} now"
             yield f"Different: {name}: {shares}; costs are {how}."
 
 

@@ -1,7 +1,7 @@
 """Which requests of a log belong to parts of the items on which a cheaper model has been shown to be hardly worse."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date
 from functools import cached_property
@@ -16,7 +16,9 @@ from evalkit.analysis.sides import (
     Side,
     Standing,
     both,
+    differs_from,
     paired_difference,
+    request_cost_ratio,
     standing,
 )
 from evalkit.analysis.sweep import HARDLY_WORSE, MARGIN
@@ -115,6 +117,7 @@ class _Around:
     longest: Longest
     splits: Mapping[str, Split]
     places: dict[Place, Place] = field(default_factory=dict)
+    alike: dict[tuple[str | None, frozenset[str]], frozenset[str]] = field(default_factory=dict)
 
     @property
     def current(self) -> str:
@@ -165,7 +168,7 @@ class _Around:
         """The tags, however few their items, on which each is shown to be worse, and not by less than the margin."""
         tags = [part for part in self.standing.analysis.slices if part.kind == "tag"]
         return {
-            side.model: frozenset(part.name for part in tags if _is_worse(side, self.standing.side, part))
+            side.model: frozenset(part.name for part in tags if _is_worse(side, self.standing.side, part.item_ids))
             for side in self.standing.cheaper
         }
 
@@ -190,7 +193,7 @@ class _Around:
             for place, numbers in together.items():
                 going = Going(place, mean_of(costs[n] for n in numbers))
                 for n in numbers:
-                    if going.costs_less:
+                    if going.costs_less and not self._costs_more(model, lines[n]):
                         found[n] = going
                     else:
                         why_not.setdefault(n, _NO_CHEAPER)
@@ -198,7 +201,27 @@ class _Around:
 
     def _may(self, model: str, keys: tuple[Key, ...] | str, line: UsageLine) -> bool:
         """Whether a cheaper model is shown to be hardly worse for all that a request says."""
-        return self.held[model].issuperset(keys) and self.worse[model].isdisjoint(line.tags or ())
+        tags = frozenset(line.tags or ())
+        if not self.held[model].issuperset(keys) or not self.worse[model].isdisjoint(tags):
+            return False
+        side, items = self.standing.sides[model], self._like(line.difficulty, tags)
+        return not (items and _is_worse(side, self.standing.side, items))
+
+    def _costs_more(self, model: str, line: UsageLine) -> bool:
+        """Whether a model is shown to cost more on the items that have all that a request says."""
+        items = self._like(line.difficulty, frozenset(line.tags or ()))
+        ratio = request_cost_ratio(self.standing.sides[model], self.standing.side, items) if items else None
+        return ratio is not None and ratio.value is not None and ratio.value > 1 and differs_from(ratio, 1.0)
+
+    def _like(self, difficulty: str | None, tags: frozenset[str]) -> frozenset[str]:
+        """The items that have all of several things that a request says, if there are a few; else none."""
+        if (difficulty is not None) + len(tags) < 2:
+            return frozenset()
+        if (difficulty, tags) not in self.alike:
+            items = self.standing.analysis.outputs
+            found = [i.id for i in items if difficulty in (None, i.difficulty) and tags <= set(i.tags)]
+            self.alike[difficulty, tags] = frozenset(found if len(found) >= FEWEST_ALIKE else ())
+        return self.alike[difficulty, tags]
 
     def _keys(self, line: UsageLine) -> tuple[Key, ...] | str:
         """The parts that a request belongs to, by the first kind that it says something of; else why to none. A tag
@@ -319,7 +342,7 @@ def _of_run(model: str, analysis: Analysis) -> str | None:
     return model if model in ids else next((i for i in ids if same_model(i, model)), None)
 
 
-def _is_worse(candidate: Side, baseline: Side, part: Slice) -> bool:
+def _is_worse(candidate: Side, baseline: Side, items: Iterable[str]) -> bool:
     """Whether a model is shown to be worse there, and not to be hardly worse."""
-    found = paired_difference(both(candidate, baseline, part.item_ids), 1 - 2 * ALPHA)
+    found = paired_difference(both(candidate, baseline, items), 1 - 2 * ALPHA)
     return found.low is not None and found.high is not None and found.low <= -MARGIN and found.high < 0

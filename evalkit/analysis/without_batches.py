@@ -9,65 +9,94 @@ from math import fsum
 
 from evalkit.analysis.results import Analysis, OutputResult
 from evalkit.analysis.trials import TrialResult
+from evalkit.frozen import dataclass
 from evalkit.models import display_name
 from evalkit.pricing import Prices
 from evalkit.records import Attempt, ItemRecord, Snapshot
 
-_Side = Mapping[str, float]
-"""Of each item, the share of the trials with a cost that were in a batch."""
-_STRAY = 0.05
-"""Share of an item's trials, on average, that may have gone another way: as a batch's last few, sent one by one."""
+_FEW = 0.05
+"""Share of a side's costs that may have gone another way, as a batch's last few do, where that cannot be put right."""
 NOT_AS_BILLED = "costs are those of the same requests outside of batches, spend and single outputs' costs as billed"
 
 
-def sent_apart(snapshot: Snapshot) -> bool:
-    """Whether models had batches' price for other trials of the items, or a model for other shares at other sizes: a
-    bill then tells of the way that requests went as much as of the model."""
-    sides = _sides(snapshot)
+@dataclass(frozen=True)
+class _Sent:
+    """The trials of an item that cost something: USD, and the share of them in a batch."""
+
+    usd: float
+    batched: float
+
+
+_Side = Mapping[str, _Sent]
+"""By item."""
+
+
+def sent_apart(snapshot: Snapshot, prices: Prices) -> bool:
+    """Whether models had batches' price for other trials of the items, or a model at other sizes: a bill then tells of
+    the way that requests went as much as of the model. Where nobody knows what some would have cost outside, a few do
+    not count."""
+    sides, few = _sides(snapshot), _tolerated(snapshot, prices)
     return any(
-        _unlike(sides[one], sides[other])
-        if one[1] == other[1]
-        else one[0] == other[0] and abs(_mean(sides[one]) - _mean(sides[other])) > _STRAY
+        _unlike(sides[one], sides[other]) > few
         for one, other in combinations(sides, 2)
+        if one[1] == other[1] or one[0] == other[0]
     )
 
 
-def pair_sent_apart(then: Snapshot, earlier: str, now: Snapshot, later: str) -> bool:
+def pair_sent_apart(then: Snapshot, earlier: str, now: Snapshot, later: str, prices: Prices) -> bool:
     """The same of a model of an earlier run and one of a later run, both at one size."""
-    sides = _sides(then).get((earlier, None)), _sides(now).get((later, None))
-    return sides[0] is not None and sides[1] is not None and _unlike(sides[0], sides[1])
+    one, other = _sides(then).get((earlier, None)), _sides(now).get((later, None))
+    few = max(_tolerated(then, prices), _tolerated(now, prices))
+    return one is not None and other is not None and _unlike(one, other) > few
 
 
 def batch_shares(snapshot: Snapshot) -> Mapping[str, float]:
     """Of each model that cost something, the share of trials at batches' price, the mean over items and sizes."""
     found: dict[str, list[float]] = defaultdict(list)
     for (model, _), side in _sides(snapshot).items():
-        found[model] += side.values()
-    return {model: sum(shares) / len(shares) for model, shares in found.items()}
+        found[model] += (sent.batched for sent in side.values())
+    return {model: fsum(shares) / len(shares) for model, shares in found.items()}
 
 
-def _unlike(one: _Side, other: _Side) -> bool:
+def _unlike(one: _Side, other: _Side) -> float:
+    """How far the shares of the items' trials in batches differ, each item by its part of the costs."""
     shared = one.keys() & other.keys()
-    return bool(shared) and sum(abs(one[item] - other[item]) for item in shared) > _STRAY * len(shared)
+    totals = [fsum(side[item].usd for item in shared) for side in (one, other)]
+    parts = ((one[i].usd / totals[0] + other[i].usd / totals[1], one[i].batched - other[i].batched) for i in shared)
+    return fsum(abs(apart) * part / 2 for part, apart in parts)
 
 
-def _mean(side: _Side) -> float:
-    return sum(side.values()) / len(side)
+def _tolerated(snapshot: Snapshot, prices: Prices) -> float:
+    items, keys = {item.id: item for item in snapshot.items}, {trial.id: trial.key for trial in snapshot.trials}
+    version = snapshot.spec.prices_version
+    for attempt in snapshot.attempts:
+        if attempt.grader is None and attempt.cost_usd and attempt.usage.service_tier == "batch":
+            key = keys[attempt.trial_id]
+            if _outside(attempt, attempt.cost_usd, key.model, items[key.item_id], prices, version) is None:
+                return _FEW
+    return 1e-9  # sums of shares are as exact as that
 
 
 def _sides(snapshot: Snapshot) -> Mapping[tuple[str, int | None], _Side]:
     """By model and, of a context sweep, by size."""
     keys = {trial.id: trial.key for trial in snapshot.trials}
     swept = {item.id: (item.variant_of, item.context_tokens) for item in snapshot.items if item.variant_of is not None}
-    batched: dict[int, bool] = {}
+    costs: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for attempt in snapshot.attempts:
         if attempt.grader is None and attempt.cost_usd:
-            batched[attempt.trial_id] = batched.get(attempt.trial_id, False) or attempt.usage.service_tier == "batch"
-    found: dict[tuple[str, int | None], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    for trial_id, flag in batched.items():
+            costs[attempt.trial_id].append((attempt.cost_usd, attempt.usage.service_tier == "batch"))
+    found: dict[tuple[str, int | None], dict[str, list[tuple[float, bool]]]] = defaultdict(lambda: defaultdict(list))
+    for trial_id, paid in costs.items():
         item, size = swept.get(keys[trial_id].item_id, (keys[trial_id].item_id, None))
-        found[keys[trial_id].model, size][item].append(flag)
-    return {place: {item: sum(flags) / len(flags) for item, flags in side.items()} for place, side in found.items()}
+        usd, batched = fsum(usd for usd, _ in paid), any(flag for _, flag in paid)
+        found[keys[trial_id].model, size][item].append((usd, batched))
+    return {
+        place: {
+            item: _Sent(fsum(usd for usd, _ in trials), sum(flag for _, flag in trials) / len(trials))
+            for item, trials in side.items()
+        }
+        for place, side in found.items()
+    }
 
 
 def without_batches(snapshot: Snapshot, results: Sequence[TrialResult], prices: Prices) -> list[TrialResult]:
