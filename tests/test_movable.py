@@ -346,15 +346,24 @@ def test_requests_that_are_made_no_more_save_nothing_to_come(days: int) -> None:
     assert "input and output; ended, the last on 2026-10-04" in told
 
 
-def test_beside_moves_that_go_on_an_ended_one_adds_nothing_to_a_saving() -> None:
-    """Requests without a difficulty are another move, by their tag, whose price nobody needs any more."""
-    going = [{**row, "difficulty": "easy", "tags": ["a"]} for row in lately(1_200)]
-    ended = [{**row, "difficulty": None, "tags": ["a"]} for row in going[:20]]
-    ended[0]["output_tokens"] = None
-    alone, both = (production(read(*rows), tagged(), Prices()) for rows in (going, [*going, *ended]))
-    assert [(move.parts, move.ended) for move in both.moved.moves] == [(("easy",), False), (("a",), True)]
-    assert alone.saving.value is not None
-    assert both.saving == alone.saving
+def test_of_requests_that_go_on_no_rare_kind_is_told_as_ended() -> None:
+    """Some four a week, each of one of many kinds, so that many a kind is missing from the last week."""
+    rows = [
+        line(2 * n, model=OPUS, input_tokens=1200, **said)
+        for n, said in enumerate(([{"difficulty": "easy"}] * 4 + [{"tags": ["a"]}, {}]) * 5 + [{"difficulty": "easy"}])
+    ]
+    rows += [line(62, model=OPUS, difficulty="hard")]
+    found = production(read(*rows), tagged(), Prices()).moved
+    assert len(found.moves) == 3
+    assert not any(move.ended for move in found.moves)
+
+
+def test_a_few_requests_that_are_missing_from_the_last_weeks_may_come_again() -> None:
+    """One a week: none in the last two is nothing out of the ordinary."""
+    rows = [line(7 * n, model=OPUS, difficulty="easy", input_tokens=1200) for n in range(8)]
+    rows += [line(7 * n, model=OPUS, difficulty="hard") for n in range(10)]
+    (move,) = production(read(*rows), tagged(), Prices()).moved.moves
+    assert not move.ended
 
 
 def test_a_region_that_a_log_does_not_name_is_no_other_list_of_prices() -> None:

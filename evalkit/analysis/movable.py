@@ -38,6 +38,7 @@ MAPPING = (
 )
 
 
+_EXPECTED = 3.0
 _NOT_SHOWN = "no cheaper model is shown to be hardly worse"
 _NONE_KNOWN = ", so none is known to be cheaper"
 _NO_CHEAPER = "none that is shown to be hardly worse is shown to cost less"
@@ -63,7 +64,7 @@ class Move:
     same side of their price cliffs; `at_log_mix`: with input and output in the proportion that these requests have, not
     the run's. `beyond`: the models whose cliff these are beyond. `escalated`: requests of the cheaper one in this log
     that were: what the current model has taken over from it may be among those that move. `last`: the day of the last
-    of the requests, UTC; `ended`: whether that is before the last whole week, so that nothing is left to save.
+    of the requests, UTC; `ended`: whether none of what would move from the one to the other is made any more.
     `satisfied` and `satisfied_now`: what share of the parts' outputs the cheaper and the current model satisfied.
     """
 
@@ -316,6 +317,7 @@ def _moves(
     """By place, in an order that is the same for all logs; `escalated`: how often each model of the run was."""
     requests = Counter(going for going in groups if going is not None)
     last = {going: line.at.date() for going, line in zip(groups, lines, strict=True)}  # lines stand by time
+    gone = _ended(groups, lines, weeks)
     found = {}
     for going in sorted(requests, key=lambda g: (g.place.current, g.place.toward, g.place.keys, str(g.place.beyond))):
         place = going.place
@@ -329,11 +331,34 @@ def _moves(
             escalated.get(place.toward, 0),
             at_log_mix=going.mix is not None and place.split is not None,
             last=last[going].isoformat(),
-            ended=bool(weeks) and last[going] < weeks[-1],
+            ended=(place.current, place.toward) in gone,
             satisfied=place.rate(place.toward),
             satisfied_now=place.rate(place.current),
         )
     return found
+
+
+def _ended(
+    groups: Sequence[Going | None], lines: Sequence[UsageLine], weeks: Sequence[date]
+) -> frozenset[tuple[str, str]]:
+    """The models from and to which no request would move any more: none in the last whole week nor after, and at least
+    three were to be expected since the last, so that chance leaves none in one of twenty logs.
+
+    Of all that would move from one to the other together, since a rare combination of tags is missing from many a week.
+    """
+    days: dict[tuple[str, str], list[date]] = defaultdict(list)
+    for going, line in zip(groups, lines, strict=True):
+        if going is not None:
+            days[going.place.current, going.place.toward].append(line.at.date())
+
+    def is_over(of_pair: Sequence[date]) -> bool:
+        lasted, since = (
+            max(1, (end - start).days) for start, end in ((lines[0].at.date(), of_pair[-1]), (of_pair[-1], until))
+        )
+        return of_pair[-1] < weeks[-1] and len(of_pair) / lasted * since >= _EXPECTED
+
+    until = lines[-1].at.date() if lines else date.min
+    return frozenset(pair for pair, of_pair in days.items() if weeks and is_over(of_pair))
 
 
 def _of_run(model: str, analysis: Analysis) -> str | None:
