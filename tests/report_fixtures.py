@@ -223,6 +223,7 @@ def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simula
             round=Round(1, spec.rubric_sha256, ("claude-sonnet-5-5",), True, 7, "2026-11-22T10:31:00Z"),
             judges=("claude-sonnet-5-5",),
             judge_usd=1.84,
+            round_usd=1.84,
             judge_attempts=len(outputs) * 3,
             judge_failed_attempts=2,
             grades=len(outputs) * 9,

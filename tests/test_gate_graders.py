@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from analysis_builders import HAIKU, JUDGE, OPUS, PASS_OR_FAIL, Book, answered, round_, spec, write_run
 from gates import BASELINE, CANDIDATE
@@ -71,6 +72,39 @@ def test_what_one_of_several_could_not_tell_rests_on_the_others(says: Said, refu
     """A strict grader who is unsure of one side more leaves it to a lenient one; and two are stricter than one."""
     remedy = ", without what they could not tell, so that.*; have people who can tell both sides grade them"
     check_graders(refused and f"{refused}.*{remedy}", right=says)
+
+
+def handed_out(seed: int, people: int, to_strict: tuple[float, float], items: int = 200) -> str | None:
+    """Why outputs are refused that so many people graded, one each, of whom half got that share of each side; if so."""
+    draw, book = np.random.default_rng(seed), Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
+    for item in range(items):
+        for model, strict in zip((BASELINE, CANDIDATE), to_strict, strict=True):
+            who = int(draw.integers(people // 2)) + people // 2 * (draw.random() < strict)
+            book.grade(
+                book.trial(f"item-{item:03d}", answered(served_model=model), model=model), 1, grader=f"p{who:03d}"
+            )
+    snapshot = book.snapshot()
+    try:
+        refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
+    except IntegrityError as error:
+        return str(error)
+    return None
+
+
+def test_a_crowd_of_whom_the_strict_graded_more_of_one_side_is_refused() -> None:
+    """Nobody alone graded a tenth of it."""
+    told = [handed_out(seed, 24, (0.67, 0.33)) for seed in range(20)]
+    assert sum(why is not None for why in told) >= 18
+    together = (
+        f"and 21 other people graded unlike shares of {BASELINE} and {CANDIDATE}, so that being strict looks like"
+    )
+    assert any(together in (why or "") for why in told)
+
+
+@pytest.mark.parametrize(("people", "items"), [(2, 200), (24, 200), (50, 100), (100, 200)])
+def test_a_crowd_that_outputs_were_handed_out_to_by_chance_is_not(people: int, items: int) -> None:
+    """Somebody with four outputs has all of one model once in eight times."""
+    assert sum(handed_out(seed, people, (0.5, 0.5), items) is not None for seed in range(20)) <= 1
 
 
 @pytest.mark.parametrize(

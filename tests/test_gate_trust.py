@@ -499,14 +499,16 @@ def test_a_judge_makes_no_mistake_on_what_it_never_saw() -> None:
     assert "1.00× (" in check.finding.partition(";")[2] or "1.0× (" in check.finding.partition(";")[2]
 
 
+@pytest.mark.parametrize("beside", [(), ("claude-haiku-4-5-20251001",)])
 @pytest.mark.parametrize("apart", [True, False])
-def test_labels_of_other_files_that_saw_one_model_vouch_for_no_judge(apart: bool) -> None:
-    """Who labelled the one model's outputs before files were merged may be stricter than who labelled the other's."""
+def test_labels_of_other_files_that_saw_one_model_vouch_for_no_judge(apart: bool, beside: tuple[str, ...]) -> None:
+    """Who labelled the one model's outputs before files were merged may be stricter than who labelled the other's, also
+    where they saw a third model `beside` it."""
     rounds = [round_(1, (PERSON,)), round_(2, ("ben",)), round_(3, (JUDGE,))]
-    book = Book(spec((BASELINE, CANDIDATE), rubric_sha256=RUBRIC.sha256), rounds=rounds)
+    book = Book(spec((BASELINE, CANDIDATE, *beside), rubric_sha256=RUBRIC.sha256), rounds=rounds)
     trials = {}
     for item in range(100):
-        for model in (BASELINE, CANDIDATE):
+        for model in (BASELINE, CANDIDATE, *beside):
             trials[item, model] = book.trial(f"item-{item:03d}", answered(served_model=model), model=model)
             if item < 50:
                 of_ben = apart and model == CANDIDATE

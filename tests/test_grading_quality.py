@@ -584,15 +584,15 @@ def test_judges_that_are_listened_to_are_also_taken_as_one() -> None:
 
 
 def test_of_several_rounds_people_prefer_as_in_the_one_that_counts() -> None:
-    """A round is done again because the one before is not to be relied on; of none that counts, the newest speaks."""
+    """A round is done again because the one before is not to be relied on; where none counts, by how much is there."""
 
-    def found(*rounds: tuple[int, str, Any], graded: int | None) -> tuple[int, int, int]:
+    def found(*rounds: tuple[int, str, Any], graded: int | None, later: int = 6) -> tuple[int, int, int]:
         book = Book(spec((OPUS, HAIKU)), rounds=[round_(number, (grader,)) for number, grader, _ in rounds])
         said = []
         for n in range(6):
             one, other = (book.trial(f"i{n}", answered(), model=model) for model in (OPUS, HAIKU))
             for number, grader, choice in rounds:
-                said.append(Preference(number, grader, one, other, choice))
+                said += [Preference(number, grader, one, other, choice)] * (number == 1 or n < later)
                 if number == graded:
                     book.grade(one, 1, grader=grader, round_id=number)
         made = book.snapshot(preferences=tuple(said), rounds=tuple(book.rounds))
@@ -602,6 +602,7 @@ def test_of_several_rounds_people_prefer_as_in_the_one_that_counts() -> None:
     assert found((1, ANN, "first"), (2, BEN, "tie"), graded=2) == (0, 0, 6)
     assert found((1, ANN, "first"), (2, ANN, "tie"), graded=2) == (0, 0, 6), "nobody counts twice"
     assert found((1, ANN, "first"), (2, BEN, "second"), graded=None) == (0, 6, 0)
+    assert found((1, ANN, "first"), (2, BEN, "second"), graded=None, later=1) == (6, 0, 0), "one comparison hides none"
 
 
 def test_pairs_alone_are_said_to_give_no_rate() -> None:

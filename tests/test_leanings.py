@@ -129,6 +129,19 @@ def test_haste_in_a_round_that_no_longer_counts_says_nothing_of_the_rates() -> N
     by_judge = book.snapshot(markings=tuple(mark for mark in marks if mark.grader == ANN))
     (heard,) = analyze(by_judge).leanings
     assert heard.grader == ANN, "who alone was timed is heard, whichever round counts"
+    pairs = Book(spec((OPUS, HAIKU)), rounds=[round_(1, (ANN,)), round_(2, ("bob",))])
+    marks, preferences = [], []
+    for n in range(40):
+        one, other = (pairs.trial(f"i{n}", answered(text="word " * 900), model=model) for model in (OPUS, HAIKU))
+        preferences.append(Preference(1, ANN, one, other, "first" if n % 2 else "second"))
+        for trial in (one, other):
+            pairs.grade(trial, 1, grader="bob", round_id=2)
+            for number, grader, seconds in ((1, ANN, 1.0), (2, "bob", 60.0)):
+                marks.append(Marking(number, grader, trial, "level", {"criterion": "right", "level": 1}, seconds))
+    said = analyze(pairs.snapshot(markings=tuple(marks), preferences=tuple(preferences)))
+    assert {each.grader: each.hasty.value for each in said.leanings} == {ANN: 1.0, "bob": 0.0}, (
+        "of whom a choice is told"
+    )
 
 
 def test_time_that_nobody_measured_and_second_sight_are_no_haste() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, spec
+from analysis_builders import HAIKU, OPUS, SONNET, Book, answered, failed, spec
 from test_usage_log import MONDAY, line, read, weekly
 
 from evalkit.analysis import analyze
@@ -185,6 +185,17 @@ def test_where_a_model_is_unpriced_that_is_why_none_is_known_to_be_cheaper() -> 
     assert logged.saving.reason == why
 
 
+def test_an_unpriced_model_does_not_hide_that_a_cheaper_one_is_not_shown_to_hold() -> None:
+    book = Book(spec((DEAR, CHEAP, "unpriced")))
+    for i in range(60):
+        book.item(f"i{i:02d}", difficulty="easy")
+        for model, usd in ((DEAR, 0.05), (CHEAP, 0.02), ("unpriced", None)):
+            one = answered(usd if usd is None else usd + i % 7 / 1000)
+            book.trial(f"i{i:02d}", one, model=model, level=int(model != CHEAP or i % 2))
+    found = moved(read(line(model=DEAR, difficulty="easy")), analyze(book.snapshot()))
+    assert (found.kept, found.unmapped) == (1, {})
+
+
 def test_without_any_part_on_which_less_is_spent_there_is_no_saving() -> None:
     logged = production(read(*weekly(6, model=DEAR, difficulty="hard")), longer_on_hard_items(), Prices())
     assert not logged.moved.moves
@@ -279,6 +290,20 @@ def test_an_interval_at_another_mix_holds_the_true_ratio_as_often_as_it_says() -
         found = ratio_at(mix, other, own)
         covered += (found.low or 0) <= (0.6 * mix.into + 1.8 * mix.out) / mix.both <= (found.high or 0)
     assert 930 <= covered <= 970
+
+
+def test_an_error_that_cost_nothing_takes_no_ratio_back_to_the_runs_mix() -> None:
+    rates = {model: LIST_PRICES.tiers(model, MONDAY) for model in (OPUS, SONNET)}
+    book = Book(spec((OPUS, SONNET), rates=rates))
+    for i in range(150):
+        book.item(f"i{i:03d}", difficulty="easy")
+        for model, written in ((OPUS, 50), (SONNET, 100)):
+            usage = Usage(3000 + 5 * (i * 37 % 97), written + i % 7)
+            one = answered(LIST_PRICES.price(model, usage, MONDAY).usd, usage=usage)
+            book.trial(f"i{i:03d}", failed(0.0, final=True) if (i, model) == (3, SONNET) else one, model=model, level=1)
+    rows = [line(model=OPUS, difficulty="easy", input_tokens=3000, output_tokens=2000)]
+    found = moved(read(*rows), analyze(book.snapshot()))
+    assert (found.no_cheaper, found.moves) == (1, ()), "1.06 times the cost at the log's mix"
 
 
 def test_of_a_log_of_the_runs_own_mix_the_ratio_is_the_runs() -> None:

@@ -279,7 +279,7 @@ def _of_sweep(
     sweep = sweep_of(snapshot.spec, parts, size, basis, answer)
     judging = grading_of(snapshot, (), Rubric.read_back(snapshot.spec.rubric))
     cliffs = price_cliffs((item for part in parts.values() for item in part.outputs), snapshot.spec, _own(prices))
-    of_one_size = set(cliff_warnings(main.price_cliffs))
+    of_one_size, about_sizes = set(cliff_warnings(main.price_cliffs)), tuple(sweep_warnings(sweep))
     return replace(
         main,
         spec=snapshot.spec,
@@ -291,8 +291,9 @@ def _of_sweep(
         ),
         price_cliffs=cliffs,
         warnings=(
-            *sweep_warnings(sweep),
+            *about_sizes[:1],
             *(line for line in main.warnings if line not in of_one_size),
+            *about_sizes[1:],
             *cliff_warnings(cliffs, by_size=True),
         ),
         sessions=session_results(snapshot),

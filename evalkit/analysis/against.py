@@ -34,8 +34,8 @@ _SETTINGS = {
     "package_version": "evalkit's version",
 }
 """What of a spec may differ between runs that are compared, as it is called."""
-_FEW = 0.05
-"""Share of answers in a region or mode of another price that no ratio is made up by."""
+_FEW = 0.011
+"""Share of answers in a region or mode of another price that no ratio is made up by: one in a hundred, rounded."""
 _UNKNOWN_OUTSIDE = f"what requests cost {NOT_KNOWN}"
 NO_COUNTERPART = (
     "No model of this run has a counterpart in the baseline run, by its id or its tier, so nothing is compared with it:"

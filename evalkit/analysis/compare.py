@@ -24,18 +24,19 @@ def pairs(tables: Mapping[str, Columns], seed: int, correction_usd: Estimate) ->
 
 def adjusted(found: Sequence[_P]) -> tuple[_P, ...]:
     """The same with the p-values of rates, and of cost ratios, each adjusted by Holm over all pairs."""
-    rates, costs = _holm([pair.p_value for pair in found]), _holm([_cost_p(pair.cost_ratio) for pair in found])
+    rates, costs = adjust([pair.p_value for pair in found]), adjust([equal_costs_p(pair.cost_ratio) for pair in found])
     return tuple(
         replace(pair, p_holm=p, cost_p_holm=of_cost) for pair, p, of_cost in zip(found, rates, costs, strict=True)
     )
 
 
-def _holm(p_values: Sequence[float | None]) -> list[float | None]:
-    values = iter(stats.holm([p for p in p_values if p is not None]))
-    return [None if p is None else next(values) for p in p_values]
+def adjust(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjustment over the tests that were made; what could not be tested stays without p."""
+    adjusted = iter(stats.holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(adjusted) for p in p_values]
 
 
-def _cost_p(ratio: Estimate) -> float | None:
+def equal_costs_p(ratio: Estimate) -> float | None:
     """Two-sided p of equal costs, by the limit that 1 would have to reach; None without one."""
     value, low, high = (None if not x else 1 / x for x in (ratio.value, ratio.high, ratio.low))
     sides = (ratio, replace(ratio, value=value, low=low, high=high)) if value else (ratio,)

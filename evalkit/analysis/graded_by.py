@@ -10,7 +10,8 @@ from evalkit.rubric import Aggregate
 
 @dataclass(frozen=True)
 class Grading:
-    """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost.
+    """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost; `round_usd`
+    is that of one round, the one that counts if a judge was asked there, else the newest in which one was.
 
     `aggregate` is the rule that makes one level of several graders'. `dropped`: judges whose grades decide nothing,
     with the reason; `drifted`: judges that have since been asked otherwise, so that their errors here are not known.
@@ -34,6 +35,7 @@ class Grading:
     grades: int
     ungraded: Mapping[str, int]
     identity_marks: int
+    round_usd: float | None = None
     aggregate: Aggregate = "median"
     people: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)

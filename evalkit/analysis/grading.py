@@ -1,7 +1,7 @@
 """Who graded, by which rule, whether results were seen before the end, and what the judges cost."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import fsum
 
 from evalkit.analysis.counting_round import current_round
@@ -11,13 +11,24 @@ from evalkit.analysis.views import dropped_judges
 from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.grading_records import MERGED, RoundEvent
 from evalkit.judge_prompts import outdated
-from evalkit.records import Round, Snapshot
+from evalkit.records import Attempt, Round, Snapshot
 from evalkit.rounds import Settings, declared, names_items, people_of, settings_of, told_apart
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
 PEEK = "peek"
 """How results were shown while people were grading."""
+
+
+def _usd(attempts: Iterable[Attempt]) -> float:
+    return fsum(a.cost_usd or 0.0 for a in attempts)
+
+
+def _of_one_round(judging: Sequence[Attempt], counting: Round | None) -> list[Attempt]:
+    """Those of the round that counts; where no judge was asked there, those of the newest in which one was."""
+    asked = {attempt.round_id for attempt in judging if attempt.round_id is not None}
+    chosen = counting.id if counting is not None and counting.id in asked else max(asked, default=None)
+    return [attempt for attempt in judging if attempt.round_id == chosen]
 
 
 def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubric) -> Grading:
@@ -34,7 +45,8 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
     return Grading(
         round=round_,
         judges=tuple(name.removeprefix(JUDGE) for name in judges),
-        judge_usd=None if unpriced or elsewhere else fsum(a.cost_usd or 0.0 for a in attempts),
+        judge_usd=None if unpriced or elsewhere else _usd(attempts),
+        round_usd=None if unpriced or elsewhere else _usd(_of_one_round(attempts, round_)),
         judge_attempts=len(attempts),
         judge_failed_attempts=sum(a.outcome == "errored" for a in attempts),
         grades=len(grades),

@@ -1,11 +1,11 @@
 """What sways people beside the quality of an output, and whether they gave it the time that it takes to read."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from evalkit import stats
 from evalkit.analysis.counting_round import heard_round
-from evalkit.analysis.preferred import Choices, choices_of_people
+from evalkit.analysis.preferred import Choices, choices_of_people, round_of_choices
 from evalkit.analysis.trials import TrialResult
 from evalkit.frozen import dataclass
 from evalkit.grader_names import is_again
@@ -85,25 +85,26 @@ def _is_apart(first: Estimate) -> bool:
 
 
 def _hasty_items(snapshot: Snapshot, texts: Mapping[int, str]) -> Mapping[str, list[bool]]:
-    """By person, whether each item's outputs got less attention in the round that is heard than reading them takes.
+    """By person, whether each item's outputs got less attention than reading them takes.
 
-    The item is looked at whole, since its outputs may stand side by side and are then read before the first mark. Time
-    that goes into guessing authors is none of grading; of marks without a time, a level alone says that it is unknown.
+    In the rounds that are heard. The item is looked at whole, since its outputs may stand side by side and are then
+    read before the first mark. Time that goes into guessing authors is none of grading; of marks without a time, a
+    level alone says that it is unknown.
     """
     items = {trial.id: trial.key.item_id for trial in snapshot.trials}
     by_people = [m for m in snapshot.markings if m.kind != "author" and m.trial_id in items and not is_again(m.grader)]
-    heard = heard_round(snapshot, {mark.round_id for mark in by_people})
-    spent: dict[tuple[str, str], dict[int, float | None]] = defaultdict(dict)
+    heard = {heard_round(snapshot, Counter(mark.round_id for mark in by_people)), round_of_choices(snapshot)}
+    spent: dict[tuple[str, int, str], dict[int, float | None]] = defaultdict(dict)
     for mark in by_people:
         untimed = mark.active_s is None and mark.kind != "level"
-        if mark.round_id != heard or untimed:
+        if mark.round_id not in heard or untimed:
             continue
-        of_item = spent[mark.grader, items[mark.trial_id]]
+        of_item = spent[mark.grader, mark.round_id, items[mark.trial_id]]
         before = of_item.get(mark.trial_id, 0.0)
         known = mark.active_s is not None and before is not None
         of_item[mark.trial_id] = (before or 0.0) + (mark.active_s or 0.0) if known else None
     found: dict[str, list[bool]] = defaultdict(list)
-    for (grader, _), times in spent.items():
+    for (grader, _, _), times in spent.items():
         measured = [s for s in times.values() if s is not None]
         if len(measured) == len(times):
             words = sum(len(texts.get(trial, "").split()) for trial in times)

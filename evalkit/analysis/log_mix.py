@@ -44,10 +44,11 @@ def splits(analysis: Analysis, sides: Mapping[str, Side]) -> Mapping[str, Split]
         if tiers:
             cached = any(use.model == model and (use.read_tokens or use.written_tokens) for use in analysis.caching)
             shares = _shares(analysis, model, tiers, cached=cached)
-            found[model] = {
+            free = {item: InOut(0.0, 0.0) for item, usd in side.costs.items() if not usd}  # as of an error: no tokens
+            found[model] = free | {
                 item: InOut(usd * share.into / share.both, usd * share.out / share.both)
                 for item, usd in side.costs.items()
-                if (share := shares.get(item)) is not None and share.both
+                if usd and (share := shares.get(item)) is not None and share.both
             }
     return found
 

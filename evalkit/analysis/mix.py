@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from evalkit import stats
+from evalkit.analysis.compare import adjust
 from evalkit.analysis.decide import decide
 from evalkit.analysis.downgrade import evidence_of, on
 from evalkit.analysis.evidence import Evidence, Signal, State, by_interval
@@ -12,7 +13,6 @@ from evalkit.analysis.results import Slice
 from evalkit.analysis.sides import (
     ALPHA,
     Standing,
-    adjust,
     both,
     difference_p,
     paired_difference,

@@ -251,7 +251,8 @@ class _Around:
         if size and size > place.most:
             return _TOO_LONG
         if model == self.current:
-            return f"{unpriced}{_NONE_KNOWN}" if (unpriced := self.standing.unordered) else _NOT_SHOWN
+            unpriced = "" if self.standing.cheaper else self.standing.unordered
+            return f"{unpriced}{_NONE_KNOWN}" if unpriced else _NOT_SHOWN
         beyond = place.side(size)
         if beyond is None:
             return _NEAR_CLIFF

@@ -1,6 +1,6 @@
 """Outputs side by side: which model's is preferred, and what of that survives the swap of places."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import combinations, groupby
 
@@ -85,11 +85,11 @@ def _settled(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> Iterator[tuple
 def choices_of_people(snapshot: Snapshot) -> Mapping[str, Choices]:
     """By person, the last that they said of each pair of an item's outputs, unless they took it back.
 
-    In the round that counts; where none is compared there, in the newest in which people did.
+    In the round that counts; where none is compared there, in the one in which people compared most.
     """
     keys = {trial.id: trial.key for trial in snapshot.trials}
-    said = [p for p in _of_two_models(snapshot, keys, "human") if not is_again(p.grader)]
-    newest = heard_round(snapshot, {p.round_id for p in said})
+    said = _by_people(snapshot, keys)
+    newest = heard_round(snapshot, Counter(p.round_id for p in said))
     last: dict[tuple[str, frozenset[int]], Preference] = {}  # whichever of the two came first
     for p in (p for p in said if p.round_id == newest):
         last[p.grader, frozenset((p.first_trial_id, p.second_trial_id))] = p
@@ -100,6 +100,16 @@ def choices_of_people(snapshot: Snapshot) -> Mapping[str, Choices]:
                 (keys[p.first_trial_id].item_id, p.first_trial_id, p.second_trial_id, LEAN[p.choice])
             )
     return found
+
+
+def round_of_choices(snapshot: Snapshot) -> int | None:
+    """The round that these are of; None without any."""
+    keys = {trial.id: trial.key for trial in snapshot.trials}
+    return heard_round(snapshot, Counter(p.round_id for p in _by_people(snapshot, keys)))
+
+
+def _by_people(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> list[Preference]:
+    return [p for p in _of_two_models(snapshot, keys, "human") if not is_again(p.grader)]
 
 
 def both_orders(snapshot: Snapshot) -> Mapping[str, list[BothOrders]]:

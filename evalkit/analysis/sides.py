@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from math import exp, fsum, log
 
 from evalkit import stats
+from evalkit.analysis.compare import adjust, equal_costs_p
 from evalkit.analysis.evidence import Evidence
 from evalkit.analysis.hedge import reaching
 from evalkit.analysis.results import Analysis, Slice
@@ -138,11 +139,14 @@ class Standing:
 
     @cached_property
     def _by_cost(self) -> list[tuple[Side, float]]:
-        found = []
-        for side in self.sides.values():
-            ratio = request_cost_ratio(side, self.side) if side.model != self.current else None
-            if ratio is not None and ratio.value is not None and differs_from(ratio, 1.0):
-                found.append((side, ratio.value))
+        others = [side for side in self.sides.values() if side.model != self.current]
+        ratios = [request_cost_ratio(side, self.side) for side in others]
+        settled = [p is None or p <= ALPHA for p in adjust([equal_costs_p(ratio) for ratio in ratios])]
+        found = [
+            (side, ratio.value)
+            for side, ratio, shown in zip(others, ratios, settled, strict=True)
+            if ratio.value is not None and shown and differs_from(ratio, 1.0)
+        ]
         return sorted(found, key=lambda pair: (pair[1], pair[0].model))
 
     @cached_property
@@ -330,9 +334,3 @@ def least_items(epochs: int, tests: int = 1) -> int:
     """Items with which two models that never differ are shown to be no worse than each other, in one of `tests`."""
     found = stats.smallest_passing_n(MARGIN, ALPHA / tests, score_only=epochs > 1)
     return found or 1001  # beyond what the exact test is asked for
-
-
-def adjust(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjustment over the tests that were made; what could not be tested stays without p."""
-    adjusted = iter(stats.holm([p for p in p_values if p is not None]))
-    return [None if p is None else next(adjusted) for p in p_values]

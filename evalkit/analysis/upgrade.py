@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from evalkit import stats
+from evalkit.analysis.compare import adjust
 from evalkit.analysis.evidence import Evidence, Signal, State, any_of, by_interval
 from evalkit.analysis.hedge import reaching
 from evalkit.analysis.per_model import Counted, rate_of
 from evalkit.analysis.results import Analysis, ItemResult, Slice
-from evalkit.analysis.sides import ALPHA, Shared, Side, Standing, adjust, both, difference_p, paired_difference
+from evalkit.analysis.sides import ALPHA, Shared, Side, Standing, both, difference_p, paired_difference
 from evalkit.analysis.sweep import MARGIN
 from evalkit.stats import Estimate
 

@@ -27,13 +27,13 @@ def levels_by_grader(snapshot: Snapshot) -> dict[str, dict[int, dict[str, int]]]
     """The newest level of each grader on each criterion of each output, over all rounds not known to be unblind.
 
     A judge's repeats are one view, their lower median; a person's second grades are left out, and so is what a judge
-    said when it was asked otherwise than it was last. So is what people said of one model alone in a file that has been
-    merged with another model's: who labels that one may be stricter, and knew which model it was.
+    said when it was asked otherwise than it was last. So is what people said in a file that was merged with others, but
+    where they graded all models there are: who labels some alone may be stricter, and saw no other.
     """
-    return _as_one(_given(_without_one_model_rounds(snapshot), again=False))
+    return _as_one(_given(_without_rounds_of_some_models(snapshot), again=False))
 
 
-def _without_one_model_rounds(snapshot: Snapshot) -> Snapshot:
+def _without_rounds_of_some_models(snapshot: Snapshot) -> Snapshot:
     merged = {event.round_id for event in snapshot.events if event.content == MERGED}
     if not merged or len(snapshot.spec.models) == 1:
         return snapshot
@@ -42,7 +42,7 @@ def _without_one_model_rounds(snapshot: Snapshot) -> Snapshot:
     for grade in snapshot.grades:
         if grade.round_id in merged and kind_of(grade.grader) == "human":
             seen[grade.round_id].add(model_of[grade.trial_id])
-    apart = {round_id for round_id, models in seen.items() if len(models) == 1}
+    apart = {round_id for round_id, models in seen.items() if models != set(snapshot.spec.models)}
     kept = (g for g in snapshot.grades if g.round_id not in apart or kind_of(g.grader) != "human")
     return replace(snapshot, grades=tuple(kept)) if apart else snapshot
 

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 
+import numpy as np
 from scipy.stats import binomtest
 
 from evalkit.analysis.contexts import at_context, production_size
@@ -18,6 +19,7 @@ from evalkit.wording import listing
 _ROUNDING = 1e-9
 _HARDLY = 0.1
 """Who graded less than this part of their items on the other side has as good as not graded it."""
+_DRAWS = 1999
 _BY_CHANCE = 0.01
 """Shares of the two sides that are less likely than this by chance were not handed out by it."""
 _ALL: Mapping[GraderKind, str] = {"human": "people", "judge": "judges"}
@@ -85,7 +87,8 @@ def _refuse_others(sides: _Sides, one: _Graded, other: _Graded) -> None:
         counts = [Counter(name for item in both for name in side[kind][item].looked) for side in (one, other)]
         for (here, there), names in ((counts, sides.names), (counts[::-1], sides.names[::-1])):
             alone = {name for name, items in here.items() if there[name] < _HARDLY * items}
-            if sum(here[name] for name in alone) > (1 - LEAST_KNOWN) * here.total():
+            no_chance = {name for name in alone if 2 * 0.5 ** here[name] < _BY_CHANCE}  # to have all of one side
+            if alone == here.keys() or sum(here[name] for name in no_chance) > (1 - LEAST_KNOWN) * here.total():
                 _refuse(sides.on, names, alone)
     by_anybody = frozenset[str]().union(*one.values()) & frozenset[str]().union(*other.values())
     for kind in sorted({*one, *other}):
@@ -115,6 +118,30 @@ def _refuse_unlike_shares(
                 f"{sides.on}{_called(name, everybody)} graded {here:,.0f} of {len(graded):,} items' outputs of"
                 f" {sides.names[0]} and {there:,.0f} of {sides.names[1]}{_mended(name, sides.unsure)}"
             )
+    _refuse_unlike_crowds(sides, words, everybody)
+
+
+def _refuse_unlike_crowds(
+    sides: _Sides, words: Sequence[tuple[Mapping[str | int, float], Mapping[str | int, float]]], everybody: str
+) -> None:
+    """IntegrityError where many, each of whom graded few outputs, graded so unlike parts of the two sides together as
+    hardly comes of chance: the sum of everybody's squared differences against that with the sides of whole items
+    exchanged at random."""
+    names = sorted({name for of in words for side in of for name in side if isinstance(name, str)})
+    if len(names) < 2:
+        return
+    apart = np.array([[here.get(name, 0.0) - there.get(name, 0.0) for name in names] for here, there in words])
+    found = np.square(apart.sum(axis=0))
+    flips = np.random.default_rng(0).choice((-1.0, 1.0), (_DRAWS, len(words)))
+    more = np.count_nonzero(np.square(flips @ apart).sum(axis=1) >= found.sum() - _ROUNDING)
+    share = np.abs(apart.sum(axis=0)).sum() / max(1.0, np.abs(apart).sum())
+    if sides.criteria * (1 + more) / (1 + _DRAWS) < _BY_CHANCE and share > _HARDLY:
+        most = [names[place] for place in np.argsort(-found, kind="stable")[:3].tolist()]
+        others = f" and {len(names) - len(most):,} other {everybody}" if len(names) > len(most) else ""
+        raise IntegrityError(
+            f"{sides.on}{listing(most)}{others} graded unlike shares of {sides.names[0]} and {sides.names[1]}"
+            f"{_mended(1, sides.unsure)}"
+        )
 
 
 def _called(name: str | int, everybody: str) -> str:

@@ -37,7 +37,7 @@ def _how(found: tuple[Preferred, ...]) -> str:
     """What counts as one comparison of those that were made."""
     people = (
         " People see all of an item's outputs at once, in an order that balances places, and say it once; of several"
-        " rounds, the one that the figures rest on counts, or else the newest in which they compared outputs."
+        " rounds, the one that the figures rest on counts, or else the one in which they compared most."
     )
     judges = (
         " What a judge prefers counts only where it says so in both orders; a preference that does not survive the "

@@ -35,6 +35,7 @@ from evalkit.wording import (
     in_cents,
     listing,
     money,
+    percent,
     plural,
     seconds,
     stated,
@@ -259,9 +260,21 @@ def _reading(analysis: Analysis) -> Text:
         "Cost per satisfactory output counts all others as waste; the total with corrections pays a person "
         f"{money(analysis.correction_usd)} ({analysis.correction.source}) to put each of them right{review}. Failed "
         "attempts cost in both. "
-        f"{f'Here {NOT_AS_BILLED}. ' if analysis.without_batches else ''}"
+        f"{_as_billed(analysis)}"
         f"{_timed(analysis)}Below: what became of every planned trial. "
         f"{other_denominators(analysis)}"
+    )
+
+
+def _as_billed(analysis: Analysis) -> str:
+    """At which price costs are, where requests went in batches."""
+    outputs = [o.batched for item in analysis.outputs for o in item.outputs if o.cost_usd]
+    if analysis.without_batches:
+        return f"Here {NOT_AS_BILLED}. "
+    return (
+        f"Costs are as billed, {percent(sum(outputs) / len(outputs))} of them at batches' price. "
+        if any(outputs)
+        else ""
     )
 
 
