@@ -220,7 +220,9 @@ forget_merged() { # what was merged of a run file has not the outputs that are s
   sed -n -e 's/^new run //p' -e 's/^going on with \(.*\): [0-9]* of [0-9]* trials done, kept$/\1/p' "$out/run.txt" |
     while read -r side; do
       for file in "${side%.db}"+*.db "${side%/*}"/*+"${side##*/}"; do
-        [ ! -f "$file" ] || { mv -f "$file" "$file.old" && echo "$file is of other outputs, and is kept as $file.old"; }
+        [ -f "$file" ] || continue
+        mv -f "$file" "$file.old" || exit 5
+        echo "$file is of other outputs, and is kept as $file.old"
       done
     done
 }

@@ -287,7 +287,9 @@ def test_no_pin_that_has_retired_is_a_way_back(
     assert main(["pins", "verify", "--changed", "HEAD~1..HEAD"]) == 6
     errors = " ".join(capsys.readouterr().err.split())
     assert ("or go back to the pin before" in errors) == back
-    assert ("the pin before has retired: what is left of it is a run file that was kept" in errors) != back
+    assert (
+        "the pin before has retired: where a server still answers for it, make the evidence at once" in errors
+    ) != back
 
 
 @pytest.mark.long
@@ -465,6 +467,12 @@ def test_two_datasets_each_have_evidence_for_one_bump(git: Git, capsys: pytest.C
     assert main(everywhere) == 6
     assert f"its gate ended fail on '{DATASET}', though another passed" in capsys.readouterr().err
     assert main([*everywhere, "--dataset", str(letters), "--rubric", str(RUBRIC)]) == 0, "that alone is asked for"
+    DATASET.write_text('{"id": "a", "input": "Where was it?"}\n', encoding="utf-8")
+    for _ in ("changed", "gone"):
+        capsys.readouterr()
+        assert main(everywhere) == 6, "an edit settles nothing"
+        assert "though another passed; what that was of has changed since, so gate it again" in capsys.readouterr().err
+        DATASET.unlink(missing_ok=True)
 
 
 def test_a_way_back_by_evidence_on_what_a_change_brings_along_is_none(

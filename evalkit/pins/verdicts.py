@@ -21,8 +21,9 @@ _SETTLE = "its report says what would settle it: gate it again and approve that 
 _WORSE = "its report says in what it is worse: take another model"
 _BACK = ", or go back to the pin before"
 _GONE = (
-    "; the pin before has retired: what is left of it is a run file that was kept (`evalkit merge`), or the same model"
-    " at a provider that still serves it"
+    "; the pin before has retired: where a server still answers for it, make the evidence at once; else what is left of"
+    " it is a run file that was kept (`evalkit merge`), of the same dataset, rubric, prompt and epochs, or the same"
+    " model at a provider that still serves it (`baseline` of the CI job)"
 )
 _RENEW = "its age is all: run it anew into another file (`evalkit run -o`), grade and gate that, and approve the report"
 _CLOCK = "set the clock of this machine, or of the one that made it, right; evidence of such a day is to be made anew"
@@ -170,10 +171,17 @@ def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
         return None, [misfit]
     found = [(one, [*terms.misfits(one), *terms.faults(one, terms.hashes_of(one))]) for one in fitting]
     best, lacking = min(found, key=lambda pair: len(pair[1]))
-    failed = [one for one, why in found if one.verdict == "fail" and len(why) == 1 and one.replaces == best.replaces]
+    failed = [one for one, _ in found if one.replaces == best.replaces and _still_fails(one, terms)]
     if lacking or not failed:
         return best, lacking
-    return failed[0], [f"its gate ended fail on {_file(failed[0].dataset)}, though another passed"]
+    changed = len(terms.faults(failed[0], terms.hashes_of(failed[0]))) > 1
+    since = "; what that was of has changed since, so gate it again" if changed else ""
+    return failed[0], [f"its gate ended fail on {_file(failed[0].dataset)}, though another passed{since}"]
+
+
+def _still_fails(held: Approval, terms: Terms) -> bool:
+    """Whether a gate failed, and nothing but that speaks against its evidence, or that a file of it has changed."""
+    return held.verdict == "fail" and not terms.misfits(held) and len(terms.faults(held, {})) == 1
 
 
 def _warnings_about(held: Approval | None) -> Iterator[str]:
