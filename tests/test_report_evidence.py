@@ -434,7 +434,7 @@ def test_a_change_of_the_price_list_is_no_change_of_what_a_model_costs(prices: s
         "",
         (),
     )
-    level = tuple(replace(pair, difference=same, p_holm=1.0) for pair in analysis.against)
+    level = tuple(replace(pair, difference=same, p_holm=1.0, priced_alike=prices is None) for pair in analysis.against)
     told = section(replace(analysis, against=level, baseline=earlier), "against").heading
     assert "No change in the pass rate" in told
     assert bool(re.search("costs? (more|less)", told)) == (prices is None)
@@ -443,7 +443,10 @@ def test_a_change_of_the_price_list_is_no_change_of_what_a_model_costs(prices: s
 def test_that_the_rate_stays_hides_no_change_of_cost_and_latency() -> None:
     analysis = made("with_baseline")
     level, dearer = Estimate(0.0, -0.05, 0.05, 0.95, 60, "Tango"), Estimate(1.5, 1.3, 1.7, 0.95, 60, "log-t")
-    pairs = tuple(replace(p, difference=level, cost_ratio=dearer, latency_ratio=dearer) for p in analysis.against)
+    pairs = tuple(
+        replace(p, difference=level, cost_ratio=dearer, cost_p_holm=0.001, latency_ratio=dearer)
+        for p in analysis.against
+    )
     changed = replace(analysis, against=pairs)
     heading = section(changed, "against").heading
     assert heading.startswith("No change in the pass rate since the baseline run")
