@@ -289,6 +289,7 @@ worse() { # CODE CODE: a gate that failed before all else
 }
 
 append() { # FILE TO BYTES: the file whole, or that it did not fit into so many
+  [ -f "$1" ] || unwritten "${1##*/}" || exit
   written=0
   [ ! -f "$2" ] || written=$(wc -c <"$2")
   if [ $((written + $(wc -c <"$1"))) -lt "$3" ]; then

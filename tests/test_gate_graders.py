@@ -74,6 +74,22 @@ def test_what_one_of_several_could_not_tell_rests_on_the_others(says: Said, refu
     check_graders(refused and f"{refused}.*{remedy}", right=says)
 
 
+@pytest.mark.parametrize(("unsure", "refused"), [(0.05, True), (0.0, False)])
+def test_a_few_outputs_that_the_stricter_of_two_could_not_tell_may_hide_a_loss_of_a_small_margin(
+    unsure: float, refused: bool
+) -> None:
+    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
+    for item in range(300):
+        for model in (BASELINE, CANDIDATE):
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model)
+            book.grade(trial, 1, grader="ben")
+            open_ = model == CANDIDATE and item < 300 * unsure
+            book.grade(trial, None if open_ else 1, grader="ann", ungraded_reason="could not tell" if open_ else None)
+    snapshot = book.snapshot()
+    with pytest.raises(IntegrityError, match=r"^ann graded 300 of 300") if refused else nullcontext():
+        refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
+
+
 def handed_out(seed: int, people: int, to_strict: tuple[float, float], items: int = 200) -> str | None:
     """Why outputs are refused that so many people graded, one each, of whom half got that share of each side; if so."""
     draw, book = np.random.default_rng(seed), Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])

@@ -19,6 +19,8 @@ from evalkit.wording import listing
 _ROUNDING = 1e-9
 _HARDLY = 0.1
 """Who graded less than this part of their items on the other side has as good as not graded it."""
+_LEAST = 0.02
+"""Part of the items by which unlike shares of people can hide a loss of a small margin."""
 _DRAWS = 1999
 _BY_CHANCE = 0.01
 """Shares of the two sides that are less likely than this by chance were not handed out by it."""
@@ -105,6 +107,7 @@ def _refuse_unlike_shares(
     """
     graded = [item for item in items if item in one or item in other]
     words = [(one.get(item, _NOBODY).word, other.get(item, _NOBODY).word) for item in graded]
+    least = _HARDLY if everybody == _ALL["judge"] else _LEAST  # what a judge cannot read is held against a pass
     names = sorted(
         {name for of in words for side in of for name in side}, key=lambda name: (isinstance(name, int), name)
     )
@@ -113,7 +116,7 @@ def _refuse_unlike_shares(
         here, there = (sum(share[side] for share in shares) for side in (0, 1))
         more, less = (sum(share[side] > share[1 - side] + _ROUNDING for share in shares) for side in (0, 1))
         by_chance = sides.criteria * len(names) * float(binomtest(more, more + less).pvalue) if more + less else 1.0
-        if by_chance < _BY_CHANCE and abs(here - there) > _HARDLY * len(graded):
+        if by_chance < _BY_CHANCE and abs(here - there) > least * len(graded):
             raise IntegrityError(
                 f"{sides.on}{_called(name, everybody)} graded {here:,.0f} of {len(graded):,} items' outputs of"
                 f" {sides.names[0]} and {there:,.0f} of {sides.names[1]}{_mended(name, sides.unsure)}"
