@@ -11,8 +11,11 @@ from analysis_builders import HAIKU, JUDGE, OPUS, PASS_OR_FAIL, Book, answered, 
 from gates import BASELINE, CANDIDATE
 from sweep_builders import three_sizes
 
+from evalkit.analysis import analyze
+from evalkit.analysis.contexts import at_context
 from evalkit.cli import main
 from evalkit.errors import IntegrityError
+from evalkit.gating.evidence import evidence_of
 from evalkit.gating.graders import refuse_other_graders
 from evalkit.records import Grade
 
@@ -172,6 +175,13 @@ def test_of_a_sweep_the_size_that_decides_is_asked_about(size: int, refused: boo
     told = "ann graded 45 of 60 items' outputs of"
     with pytest.raises(IntegrityError, match=told) if refused else nullcontext():
         refuse_other_graders(graded, OPUS, graded, HAIKU)
+
+
+def test_of_a_sweep_nobody_says_what_more_items_cost_at_all_sizes() -> None:
+    swept = analyze(three_sizes(card=10_000))
+    assert evidence_of(swept, swept, OPUS, HAIKU).item_usd is None
+    plain = analyze(at_context(three_sizes(card=10_000), 10_000))
+    assert evidence_of(plain, plain, OPUS, HAIKU).item_usd is not None
 
 
 @pytest.mark.parametrize("apart", [True, False])

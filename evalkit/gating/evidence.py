@@ -254,7 +254,7 @@ def _trial_usd(analysis: Analysis, name: str) -> float | None:
     """What a trial of a model cost, with an even share of what judges cost."""
     model, judged = analysis.model(name), sum(model.counts.answered for model in analysis.models)
     ended = model.counts.planned - model.counts.pending
-    if not ended or model.spend_usd is None or analysis.grading.round_usd is None:
+    if not ended or model.spend_usd is None or analysis.grading.round_usd is None or analysis.sweep:  # of one size
         return None
     judging = analysis.grading.round_usd * model.counts.answered / max(1, judged)
     return (model.spend_usd + judging) / ended
