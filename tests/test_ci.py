@@ -17,6 +17,7 @@ from xml.etree import ElementTree as xml
 
 import pytest
 import yaml
+from needs import DEV_FULL
 from servers import recorded, retired
 from stores import Bucket
 
@@ -758,7 +759,7 @@ def test_a_merged_file_is_of_the_outputs_that_there_are_now(planned: str, merges
     assert kept == ({"old-a+new-a.db.old", "new-a+other.db.old"} if merges else set())
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@DEV_FULL
 @pytest.mark.parametrize(
     ("file", "fails", "said"),
     [

@@ -111,6 +111,14 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class _Like:
+    """Whether a model is shown to be worse, and to cost more a request, on items like some requests."""
+
+    worse: bool = False
+    dearer: bool = False
+
+
+@dataclass(frozen=True)
 class _Around:
     """What the run says of requests of one of its models, each worked out once for all of them."""
 
@@ -118,7 +126,7 @@ class _Around:
     longest: Longest
     splits: Mapping[str, Split]
     places: dict[Place, Place] = field(default_factory=dict)
-    alike: dict[tuple[str | None, frozenset[str]], frozenset[str]] = field(default_factory=dict)
+    alike: dict[tuple[str, str | None, frozenset[str]], _Like] = field(default_factory=dict)
 
     @property
     def current(self) -> str:
@@ -194,7 +202,7 @@ class _Around:
             for place, numbers in together.items():
                 going = Going(place, mean_of(costs[n] for n in numbers))
                 for n in numbers:
-                    if going.costs_less and not self._costs_more(model, lines[n]):
+                    if going.costs_less and not self._like(model, lines[n]).dearer:
                         found[n] = going
                     else:
                         why_not.setdefault(n, _NO_CHEAPER)
@@ -202,27 +210,23 @@ class _Around:
 
     def _may(self, model: str, keys: tuple[Key, ...] | str, line: UsageLine) -> bool:
         """Whether a cheaper model is shown to be hardly worse for all that a request says."""
-        tags = frozenset(line.tags or ())
-        if not self.held[model].issuperset(keys) or not self.worse[model].isdisjoint(tags):
-            return False
-        side, items = self.standing.sides[model], self._like(line.difficulty, tags)
-        return not (items and _is_worse(side, self.standing.side, items))
+        holds = self.held[model].issuperset(keys) and self.worse[model].isdisjoint(line.tags or ())
+        return holds and not self._like(model, line).worse
 
-    def _costs_more(self, model: str, line: UsageLine) -> bool:
-        """Whether a model is shown to cost more on the items that have all that a request says."""
-        items = self._like(line.difficulty, frozenset(line.tags or ()))
-        ratio = request_cost_ratio(self.standing.sides[model], self.standing.side, items) if items else None
-        return ratio is not None and ratio.value is not None and ratio.value > 1 and differs_from(ratio, 1.0)
-
-    def _like(self, difficulty: str | None, tags: frozenset[str]) -> frozenset[str]:
-        """The items that have all of several things that a request says, if there are a few; else none."""
+    def _like(self, model: str, line: UsageLine) -> _Like:
+        """What is shown of a model on the items that have all that a request says, where it says several things and
+        there are a few; worked out once for all requests that say the same."""
+        difficulty, tags = line.difficulty, frozenset(line.tags or ())
         if (difficulty is not None) + len(tags) < 2:
-            return frozenset()
-        if (difficulty, tags) not in self.alike:
-            items = self.standing.analysis.outputs
-            found = [i.id for i in items if difficulty in (None, i.difficulty) and tags <= set(i.tags)]
-            self.alike[difficulty, tags] = frozenset(found if len(found) >= FEWEST_ALIKE else ())
-        return self.alike[difficulty, tags]
+            return _Like()
+        if (model, difficulty, tags) not in self.alike:
+            outputs, sides = self.standing.analysis.outputs, (self.standing.sides[model], self.standing.side)
+            items = [i.id for i in outputs if difficulty in (None, i.difficulty) and tags <= set(i.tags)]
+            few = len(items) < FEWEST_ALIKE
+            self.alike[model, difficulty, tags] = (
+                _Like() if few else _Like(_is_worse(*sides, items), _is_dearer(*sides, items))
+            )
+        return self.alike[model, difficulty, tags]
 
     def _keys(self, line: UsageLine) -> tuple[Key, ...] | str:
         """The parts that a request belongs to, by the first kind that it says something of; else why to none. A tag
@@ -366,6 +370,11 @@ def _of_run(model: str, analysis: Analysis) -> str | None:
     """The run's id of a logged model; None where the run does not have it."""
     ids = [m.model for m in analysis.models]
     return model if model in ids else next((i for i in ids if same_model(i, model)), None)
+
+
+def _is_dearer(candidate: Side, baseline: Side, items: Iterable[str]) -> bool:
+    ratio = request_cost_ratio(candidate, baseline, items)
+    return ratio.value is not None and ratio.value > 1 and differs_from(ratio, 1.0)
 
 
 def _is_worse(candidate: Side, baseline: Side, items: Iterable[str]) -> bool:

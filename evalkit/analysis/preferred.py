@@ -89,9 +89,9 @@ def choices_of_people(snapshot: Snapshot) -> Mapping[str, Choices]:
     """
     keys = {trial.id: trial.key for trial in snapshot.trials}
     said = _by_people(snapshot, keys)
-    newest = heard_round(snapshot, Counter(p.round_id for p in said))
+    heard = heard_round(snapshot, Counter(p.round_id for p in said))
     last: dict[tuple[str, frozenset[int]], Preference] = {}  # whichever of the two came first
-    for p in (p for p in said if p.round_id == newest):
+    for p in (p for p in said if p.round_id == heard):
         last[p.grader, frozenset((p.first_trial_id, p.second_trial_id))] = p
     found: dict[str, Choices] = defaultdict(list)
     for p in last.values():
