@@ -642,7 +642,7 @@ def test_ragged_epochs_are_means_of_what_there_is() -> None:
     found = gate(evidence(then, now), policy("quality: {margin: 0.10}")).checks[0]
     assert found.estimate is not None
     assert (found.estimate.n, found.estimate.value) == (40, pytest.approx(-0.25))
-    assert found.outcome == "fail"
+    assert found.outcome == "inconclusive", "60 trials are missing, and what they are is not known"
 
 
 def test_a_slice_is_tested_on_its_own_items() -> None:

@@ -130,6 +130,22 @@ def test_what_is_missing_fails_nothing() -> None:
     assert quality([[True]] * 60, lost, 0.10).outcome == "fail"
 
 
+@pytest.mark.parametrize(("lost", "outcome"), [(12, "inconclusive"), (50, "fail")])
+def test_a_loss_that_what_is_missing_could_make_up_for_fails_nothing(lost: int, outcome: str) -> None:
+    """Somebody could not tell twenty of the candidate's outputs: they may all be good, and were left out for that."""
+    now: list[Any] = [[False]] * lost + [[True]] * (80 - lost) + [[UNGRADED]] * 20
+    found = quality([[True]] * 80 + [[False]] * 20, now, 0.10)
+    assert found.outcome == outcome, found.finding
+    assert ("20 trials without a figure could overturn it" in found.finding) == (outcome != "fail")
+
+
+@pytest.mark.long
+def test_what_nobody_has_come_to_keeps_no_loss_from_being_told() -> None:
+    """Of the first 60 of 120 items, half are lost; the others were never graded on either side."""
+    none: list[Any] = [[UNGRADED]] * 60
+    assert quality([*[[True]] * 60, *none], [*[[True], [False]] * 30, *none], 0.10).outcome == "fail"
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("check", "lost"),

@@ -7,9 +7,10 @@ from math import inf, log
 
 from evalkit import stats
 from evalkit.gating.dearer import Dearest, dearer_result
-from evalkit.gating.evidence import Evidence, Measure, Paired, satisfied
+from evalkit.gating.evidence import Evidence, Measure, satisfied
 from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.naming import Planned
+from evalkit.gating.pairs import Paired
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.stats import Estimate

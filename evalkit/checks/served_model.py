@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from evalkit.gating.evidence import LEAST_KNOWN, Evidence
+from evalkit.gating.evidence import Evidence
+from evalkit.gating.pairs import LEAST_KNOWN
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
 from evalkit.models import BEDROCK, few, plain_id, same_model

@@ -8,14 +8,13 @@ from evalkit.analysis.results import Analysis, ItemResult, ModelResult, OutputRe
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
+from evalkit.gating.pairs import Paired, count, pairs_of
 from evalkit.records import Snapshot
 from evalkit.rubric import Rubric
 from evalkit.wording import listing, plural
 
 Measure = Callable[[OutputResult], float | None]
 """One number of a trial, None where it has none."""
-LEAST_KNOWN = 0.95
-"""Share of each side's trials that a cost or a time must be known of to pass; a share needs no such rule (`worst`)."""
 _SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
 _CALLED = {"context_tokens": "context size", "contexts": "context size", "cache": "cache setting"}
 
@@ -27,33 +26,6 @@ APART = (
     " --epochs 2`, `evalkit gate --aa`)"
 )
 """Why two runs of one model do not pass, after who graded them."""
-
-
-@dataclass(frozen=True)
-class Paired:
-    """Item means of both sides on the items that both have a number on, in one order; `epochs`: the most trials.
-
-    Of the trials `planned` of each side, so many are `counted`. What is missing may be missing for a reason, so a cost
-    or time passes only where little is (`gap`), and a share only if it also does at its `worst`: of all items, with
-    each trial without a number taken for a failure of the candidate or a success of the baseline; None where none is.
-    A trial that an item lacks beside others of its side is such a trial as well: which are left out may be a choice.
-    """
-
-    items: tuple[str, ...]
-    baseline: tuple[float, ...]
-    candidate: tuple[float, ...]
-    epochs: int
-    counted: tuple[int, int]
-    planned: tuple[int, int]
-    worst: "Paired | None" = None
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    @property
-    def gap(self) -> str | None:
-        """That too many trials are left out to pass on the rest; None if few are."""
-        return gap(self.counted, self.planned)
 
 
 @dataclass(frozen=True)
@@ -170,19 +142,23 @@ class Evidence:
         sides = self._numbers(measure, part)
         then, now = ({i: [n for n in trials if n is not None] for i, trials in side.items()} for side in sides)
         both = tuple(item for item in then if then[item] and now.get(item))
-        return _pairs(both, then, now, (_count(then, both), _count(now, both)), self.planned(part))
+        return pairs_of(both, then, now, (count(then, both), count(now, both)), self.planned(part))
 
     def shares(self, measure: Measure, part: frozenset[str] | None = None) -> Paired:
-        """The same of a measure that is 1 for good and 0 for bad, with what it comes to at its `worst`."""
-        found, sides = self.paired(measure, part), self._numbers(measure, part)
-        known = tuple(sum(n is not None for trials in side.values() for n in trials) for side in sides)
+        """The same of a measure that is 1 for good and 0 for bad, with what it comes to at its `worst` and `best`."""
+        found, (then, now) = self.paired(measure, part), self._numbers(measure, part)
+        known = tuple(sum(n is not None for trials in side.values() for n in trials) for side in (then, now))
         if known == self.planned(part):
             return found
-        then, now = (
-            {i: [missing if n is None else n for n in trials] for i, trials in side.items()}
-            for side, missing in zip(sides, (1.0, 0.0), strict=True)
-        )
-        return replace(found, worst=_pairs(tuple(then), then, now, (known[0], known[1]), self.planned(part)))
+        seen = {i for side in self.outputs(part) for i, of in side.items() if any(o.people_unsure for o in of)}
+        begun = tuple(i for i in then if i in seen or {*then[i], *now[i]} != {None})
+
+        def filled(items: tuple[str, ...], *missing: float) -> Paired:
+            sides = zip((then, now), missing, strict=True)
+            before, after = ({i: [end if n is None else n for n in of[i]] for i in items} for of, end in sides)
+            return pairs_of(items, before, after, (known[0], known[1]), self.planned(part))
+
+        return replace(found, worst=filled(tuple(then), 1.0, 0.0), best=filled(begun, 0.0, 1.0))
 
     def _numbers(self, measure: Measure, part: frozenset[str] | None) -> tuple[Mapping[str, list[float | None]], ...]:
         """Each side's numbers by item, None for a trial without one, and for one that its side has of other items."""
@@ -258,30 +234,6 @@ def _trial_usd(analysis: Analysis, name: str) -> float | None:
         return None
     judging = analysis.grading.round_usd * model.counts.answered / max(1, judged)
     return (model.spend_usd + judging) / ended
-
-
-def _pairs(
-    items: tuple[str, ...],
-    then: Mapping[str, list[float]],
-    now: Mapping[str, list[float]],
-    counted: tuple[int, int],
-    planned: tuple[int, int],
-) -> Paired:
-    epochs = max((len(side[item]) for side in (then, now) for item in items), default=1)
-    baseline, candidate = (tuple(_mean(side[item]) for item in items) for side in (then, now))
-    return Paired(items, baseline, candidate, epochs, counted, planned)
-
-
-def _count(side: Mapping[str, list[float]], items: tuple[str, ...]) -> int:
-    return sum(len(side[item]) for item in items)
-
-
-def gap(counted: tuple[int, int], planned: tuple[int, int]) -> str | None:
-    """That too many of either side's planned trials are left out to pass on the rest; None if few are."""
-    for side, known, of in zip(("baseline", "candidate"), counted, planned, strict=True):
-        if known < LEAST_KNOWN * of:
-            return f"{of - known:,} of {of:,} trials of the {side} lack the figure on one side or both"
-    return None
 
 
 def satisfied(output: OutputResult) -> float | None:
@@ -393,7 +345,3 @@ def _graders(analysis: Analysis) -> list[str]:
 
 def _brief(value: object) -> str:
     return value[:12] if isinstance(value, str) else str(value)
-
-
-def _mean(numbers: list[float]) -> float:
-    return sum(numbers) / len(numbers)

@@ -11,7 +11,7 @@ from evalkit.analysis.contexts import at_context, production_size
 from evalkit.analysis.trials import counting_grades
 from evalkit.errors import IntegrityError
 from evalkit.frozen import dataclass
-from evalkit.gating.evidence import LEAST_KNOWN
+from evalkit.gating.pairs import LEAST_KNOWN
 from evalkit.grader_names import GraderKind, judge_of, kind_of
 from evalkit.records import Grade, Snapshot
 from evalkit.wording import listing

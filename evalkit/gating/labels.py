@@ -6,7 +6,8 @@ from typing import Literal
 
 from evalkit.analysis.results import OutputResult
 from evalkit.frozen import dataclass
-from evalkit.gating.evidence import Evidence, Paired
+from evalkit.gating.evidence import Evidence
+from evalkit.gating.pairs import Paired
 from evalkit.rounds import FEWEST_ALIKE
 
 _FEWEST_DECIDED = 2

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from evalkit import stats
 from evalkit.frozen import dataclass
-from evalkit.gating.evidence import Paired
 from evalkit.gating.labels import ALIKE, BETTER, WORSE, Labels
+from evalkit.gating.pairs import Paired
 from evalkit.gating.results import LIKELY_LOSS, CheckResult
 from evalkit.gating.rules import Assay, Rules
 from evalkit.rounds import FEWEST_ALIKE
@@ -29,6 +29,7 @@ _LENT = (
     "the judge may make a gain as large as the margin up, since so many fewer of the baseline's outputs rest on its"
     " word; let people grade what it told apart (`evalkit grade --discordant`)"
 )
+_MADE_UP = "the judge may have made the loss up"
 _PART = "people have graded only a part of what the judge tells apart"
 
 
@@ -51,7 +52,9 @@ def share_result(
         return CheckResult(name, "inconclusive", finding, _limit(margin), needs=needs)
     tested = _tested(pairs, margin, rules, assay, labels)
     if pairs.worst is not None and tested.passes and not _tested(pairs.worst, margin, rules, assay, labels).passes:
-        tested = replace(tested, cap=_missing(pairs.worst, rules))
+        tested = replace(tested, cap=_missing(pairs.worst, "against", rules))
+    if pairs.best is not None and tested.worse is not None and tested.worse <= rules.alpha:
+        tested = _at_best(tested, _tested(pairs.best, margin, rules, assay, labels).worse, pairs.best, rules)
     why, at_best = _nothing_to_lose(what, margin), pairs.worst or pairs  # of which the baseline lacks no success
     if tested.passes and sum(pairs.baseline) <= margin * len(pairs):
         tested = replace(tested, cap=why)
@@ -65,17 +68,25 @@ def _nothing_to_lose(what: str, margin: float) -> str:
     return f"{too_few}: items that it does well on, or a smaller margin"
 
 
-def _missing(worst: Paired, rules: Rules) -> str:
-    lacking = sum(worst.planned) - sum(worst.counted)
-    return f"{plural(lacking, 'trial')} without a figure could overturn it, taken against the candidate: {rules.remedy}"
+def _at_best(tested: "_Tested", at_best: float | None, best: Paired, rules: Rules) -> "_Tested":
+    """What a loss comes to with what is missing at its best, which may be missing for what it is."""
+    if at_best is None or at_best > rules.alpha:
+        needs = _missing(best, "for", rules)
+        return replace(tested, worse=at_best, needs=lambda: needs, doubt=_in_short(needs))
+    return replace(tested, worse=max(at_best, tested.worse or 0.0))
+
+
+def _missing(pairs: Paired, side: str, rules: Rules) -> str:
+    lacking = sum(pairs.planned) - sum(pairs.counted)
+    return f"{plural(lacking, 'trial')} without a figure could overturn it, taken {side} the candidate: {rules.remedy}"
 
 
 @dataclass(frozen=True)
 class _Tested:
     """How a share came out. `basis`: in words, what it rests on; `cap`: why it may not pass although `shown`;
     `needs`: what would settle it where the figures do not, asked for only then since it takes a search; `left`: the
-    margin that the judge's errors leave; `leans`: a loss is less sure for what the judge may make up of it, `doubtful`:
-    too much so to be shown."""
+    margin that the judge's errors leave; `leans`: a loss is less sure for what the judge may make up of it; `doubt`:
+    in words, why a loss that the figures show is not shown."""
 
     estimate: Estimate
     shown: bool
@@ -87,7 +98,7 @@ class _Tested:
     left: float
     margin: str = ""
     leans: bool = False
-    doubtful: bool = False
+    doubt: str | None = None
 
     @property
     def passes(self) -> bool:
@@ -145,7 +156,7 @@ def _by_graders(pairs: Paired, margin: float, rules: Rules, assay: Assay, labels
         left,
         f" (tested at {left * 100:.3g} points, since the judge errs)" if 0 < left < margin else "",
         leans=leans,
-        doubtful=leans and (beyond is None or beyond > rules.alpha),
+        doubt=_MADE_UP if leans and (beyond is None or beyond > rules.alpha) else None,
     )
 
 
@@ -245,8 +256,8 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
     )
     told = tested.shown or not tested.left
     more = LIKELY_LOSS if result.likely_loss else _in_short(tested.cap) if told and tested.cap else None
-    if tested.doubtful and not tested.shown:
-        more = "the judge may have made the loss up"
+    if tested.doubt and not tested.shown:
+        more = tested.doubt
     elif not tested.shown and tested.worse is not None and estimate.high is not None and estimate.high < 0:
         beyond = estimate.high < -margin and not tested.leans
         more = "the loss is beyond the margin" if beyond else "a loss is likely"

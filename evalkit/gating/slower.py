@@ -8,8 +8,9 @@ from pydantic import model_validator
 from evalkit import stats
 from evalkit.analysis.results import OutputResult
 from evalkit.frozen import dataclass
-from evalkit.gating.evidence import Evidence, Measure, gap
+from evalkit.gating.evidence import Evidence, Measure
 from evalkit.gating.naming import Planned
+from evalkit.gating.pairs import gap
 from evalkit.gating.ratio_asked import Ratio
 from evalkit.gating.ratios import fewest_items, ratio_limit, ratio_result
 from evalkit.gating.results import CheckResult

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from evalkit import stats
 from evalkit.analysis.results import Analysis, OutputResult
-from evalkit.gating.evidence import Evidence, Paired, satisfied
+from evalkit.gating.evidence import Evidence, satisfied
 from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.looks import Look, Sequential, look_of, order_of, up_to
 from evalkit.gating.not_worse import beyond_leaning
+from evalkit.gating.pairs import Paired
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import assay_of
 from evalkit.records import Snapshot
