@@ -56,8 +56,9 @@ def tagged() -> Analysis:
         ({"difficulty": "easy"}, "moves"),
         ({"difficulty": "easy", "tags": ["a", "rare", "customer-x"]}, "moves"),  # by its difficulty
         ({"difficulty": "easy", "tags": ["b"]}, "moves"),  # too few items to show anything of
-        ({"difficulty": "easy", "tags": ["legal"]}, "kept"),  # on which Sonnet is shown to be worse
-        ({"difficulty": "easy", "tags": ["a", "medical"]}, "kept"),
+        ({"difficulty": "easy", "tags": ["legal"]}, "worse"),  # on which Sonnet is shown to be worse
+        ({"difficulty": "easy", "tags": ["a", "medical"]}, "worse"),
+        ({"difficulty": "easy", "tags": ["customer-x", "medical"]}, "worse"),
         ({"difficulty": "hard"}, NO_ITEM),
         ({"difficulty": "hard", "tags": ["a"]}, NO_ITEM),
         ({"tags": ["a"]}, "moves"),
@@ -80,7 +81,8 @@ def test_a_request_moves_only_where_the_run_has_shown_it_for_all_that_it_says(
     found = moved(read(line(model=OPUS, **{"input_tokens": 1200, **fields})), tagged())
     assert sum(move.requests for move in found.moves) == (outcome == "moves")
     assert found.kept == (outcome == "kept")
-    assert found.unmapped == ({} if outcome in ("moves", "kept") else {outcome: 1})
+    assert found.worse == (outcome == "worse")
+    assert found.unmapped == ({} if outcome in ("moves", "kept", "worse") else {outcome: 1})
 
 
 def test_what_free_tags_cost_a_log_is_counted_in_sight() -> None:
@@ -101,6 +103,7 @@ def test_a_difficulty_and_a_tag_of_one_name_are_two_parts() -> None:
     assert sorted(move.cost_ratio.value or 0 for move in found.moves) == [pytest.approx(0.1), pytest.approx(0.5)]
 
 
+BEFORE = "claude-opus-4-5-20251101"
 DEAR, CHEAP = "claude-opus-5-5", "claude-sonnet-5-5"
 
 
@@ -142,23 +145,68 @@ def test_a_tag_on_which_a_model_costs_more_is_not_hidden_by_another_that_a_reque
     assert found.no_cheaper == 2
 
 
-@pytest.mark.parametrize(("level", "usd", "outcome"), [(0, 0.02, "kept"), (1, 0.09, "no_cheaper"), (1, 0.02, "moves")])
-@pytest.mark.parametrize("said", [{"tags": ["a", "b"]}, {"difficulty": "easy", "tags": ["a", "b"]}])
+@pytest.mark.parametrize(("level", "usd", "outcome"), [(0, 0.02, "worse"), (1, 0.09, "no_cheaper"), (1, 0.02, "moves")])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"tags": ["a", "b"]},
+        {"difficulty": "easy", "tags": ["a", "b"]},
+        {"difficulty": "easy", "tags": ["a", "b", "customer-x"]},
+        {"tags": ["a", "b", "c"]},  # which no item has with both
+    ],
+)
 def test_what_the_run_tried_of_all_that_a_request_says_decides(
     said: Mapping[str, Any], level: int, usd: float, outcome: str
 ) -> None:
     """Ten items have both tags, and each tag by itself is shown to be handled, for less."""
     book = Book(spec((DEAR, CHEAP)))
-    for i in range(410):
-        tags = ("a", "b") if i < 10 else ("a",) if i < 210 else ("b",)
+    for i in range(610):
+        tags = ("a", "b") if i < 10 else (("a",), ("b",), ("c",))[(i - 10) // 200]
         book.item(f"i{i:03d}", tags=tags, difficulty="easy")
         for model in (DEAR, CHEAP):
             here = i < 10 and model == CHEAP
             cost = usd if here else 0.05 if model == DEAR else 0.02
             book.trial(f"i{i:03d}", answered(cost + i % 7 / 1000), model=model, level=level if here else 1)
     found = moved(read(line(model=DEAR, **said)), analyze(book.snapshot()))
-    told = {"kept": found.kept, "no_cheaper": found.no_cheaper, "moves": sum(move.requests for move in found.moves)}
-    assert told == {"kept": 0, "no_cheaper": 0, "moves": 0} | {outcome: 1}
+    moves = sum(move.requests for move in found.moves)
+    told = {"kept": found.kept, "worse": found.worse, "no_cheaper": found.no_cheaper, "moves": moves}
+    assert told == dict.fromkeys(told, 0) | {outcome: 1}
+
+
+@cache
+def combined(words: int) -> Analysis:
+    """Both tags are handled, for less; on the 20 items with both of them Sonnet writes so many words."""
+    book = Book(spec((OPUS, SONNET), rates={m: Prices().tiers(m, MONDAY) or () for m in (OPUS, SONNET)}))
+    for i in range(420):
+        tags = ("a", "b") if i < 20 else ("a",) if i < 220 else ("b",)
+        book.item(f"i{i:03d}", tags=tags)
+        for model in (OPUS, SONNET):
+            out = (words if model == SONNET and i < 20 else 300) + i % 7
+            usage = Usage(input_tokens=20_000 + i, output_tokens=out)
+            cost = Prices().price(model, usage, MONDAY).usd
+            assert cost is not None
+            book.trial(f"i{i:03d}", answered(cost, usage=usage), model=model, level=1)
+    return analyze(book.snapshot())
+
+
+def test_what_a_request_costs_is_asked_of_the_items_most_like_it_at_the_logs_mix() -> None:
+    """1,000 tokens in and 3,000 out: (1,000 * 3 + 3,000 * w / 300 * 15) over (1,000 * 5 + 3,000 * 25), of w words."""
+    asked: Mapping[str, Any] = {"model": OPUS, "tags": ["a", "b"], "input_tokens": 1_000}
+    rows = [line(day, output_tokens=3_000 + day % 5, **asked) for day in range(42)]
+    assert moved(read(*rows), combined(750)).no_cheaper == len(rows), "1.44 times the cost"
+    (move,) = moved(read(*rows), combined(400)).moves
+    assert (move.nearest, move.items) == (("a", "b"), 20)
+    assert move.cost_ratio.value == pytest.approx((3_000 + 60_000) / 80_000, rel=0.01)
+    told = "\n".join(production_lines(production(read(*rows), combined(400), Prices())))
+    assert "on the 20 items with a and b Sonnet 4.6 satisfied 100% and Opus 4.6 100%" in told
+
+
+def test_requests_that_are_kept_for_what_else_they_say_are_told_as_that() -> None:
+    rows = weekly(6, model=OPUS, difficulty="easy", tags=["legal"], input_tokens=1200)
+    logged = production(read(*rows), tagged(), Prices())
+    said = f"but {len(rows)} on which it is shown to be worse by what else they say belongs to a part on which"
+    assert said in (logged.saving.reason or "")
+    assert f"{len(rows)} on parts that a cheaper model is shown to handle" in "\n".join(production_lines(logged))
 
 
 def test_what_the_models_satisfied_stands_beside_what_one_is_shown_to_handle() -> None:
@@ -226,12 +274,14 @@ def test_a_model_that_would_take_requests_and_was_escalated_itself_is_said_to_be
 
 
 @cache
-def wordy(prompt: int, cached: int = 0, **asked: Any) -> Analysis:
-    """Both pass all; Sonnet, at three fifths of Opus's prices, writes three times as much."""
-    book = Book(spec((OPUS, SONNET), rates={model: LIST_PRICES.tiers(model, MONDAY) for model in (OPUS, SONNET)}))
+def wordy(prompt: int, cached: int = 0, before: str | None = None, **asked: Any) -> Analysis:
+    """All pass all; Sonnet, at three fifths of Opus's prices, writes three times as much, `before` what Opus does."""
+    models = (OPUS, SONNET, *filter(None, [before]))
+    book = Book(spec(models, rates={model: LIST_PRICES.tiers(model, MONDAY) for model in models}))
     for i in range(60):
         book.item(f"i{i:02d}", difficulty="easy")
-        for model, written in ((OPUS, 270 + i), (SONNET, 810 + 3 * (i * 7 % 60))):
+        for model in models:
+            written = 810 + 3 * (i * 7 % 60) if model == SONNET else 270 + i
             read_anew = prompt + 10 * (i * 11 % 60) - cached
             usage = Usage(read_anew, written, cache_read_tokens=cached, **asked)
             usd = LIST_PRICES.price(model, usage, MONDAY).usd
@@ -389,6 +439,45 @@ def test_a_few_requests_that_are_missing_from_the_last_weeks_may_come_again() ->
     rows += [line(7 * n, model=OPUS, difficulty="hard") for n in range(10)]
     (move,) = production(read(*rows), tagged(), Prices()).moved.moves
     assert not move.ended
+
+
+def test_a_part_that_was_moved_is_told_as_ended_while_another_goes_on() -> None:
+    """Ten weeks of easy requests, and those with a tag went over to Sonnet after five."""
+    rows = [line(day, model=OPUS, difficulty="easy", input_tokens=1200) for day in range(70)]
+    rows += [line(day + 0.5, model=OPUS if day < 35 else SONNET, tags=["a"], input_tokens=1200) for day in range(70)]
+    logged = production(read(*sorted(rows, key=lambda row: str(row["timestamp"]))), tagged(), Prices())
+    assert {move.parts: move.ended for move in logged.moved.moves} == {("easy",): False, ("a",): True}
+    rest = [row for row in rows if "tags" not in row]
+    assert logged.saving.value == pytest.approx(production(read(*rest), tagged(), Prices()).saving.value)
+
+
+@pytest.mark.parametrize("week", [0, 5, 7])
+def test_a_bump_within_a_log_leaves_its_saving_what_it_is(week: int) -> None:
+    """Ten weeks of one work, by Opus 4.5 and from some week on by Opus 4.6."""
+    rows = [
+        line(n / 3, difficulty="easy", output_tokens=100 + n % 5, input_tokens=20_000, model=BEFORE if early else OPUS)
+        for n in range(210)
+        for early in [n < 21 * week]
+    ]
+    logged = production(read(*rows), wordy(20_000, before=BEFORE), Prices())
+    whole = production(read(*[{**row, "model": OPUS} for row in rows]), wordy(20_000, before=BEFORE), Prices()).saving
+    assert [(move.current, move.began, move.ended) for move in logged.moved.moves] == [
+        *[(BEFORE, False, True)] * bool(week), (OPUS, bool(week), False),
+    ]  # fmt: skip
+    assert whole.value is not None
+    if week == 7:
+        assert logged.saving.reason == "2 whole weeks since 2026-10-20, when what would move changed, fewer than 4"
+    else:
+        assert logged.saving.value == pytest.approx(whole.value, rel=0.01)
+
+
+@pytest.mark.parametrize(("days", "until"), [((29, 60), 84), ((7, 21, 35, 49, 63), 76)])
+def test_what_comes_in_bursts_has_not_ended_between_two_of_them(days: tuple[int, ...], until: int) -> None:
+    """Jobs at the end of each month, and every second Monday."""
+    rows = [line(day + n / 100, model=OPUS, difficulty="easy", input_tokens=1200) for day in days for n in range(40)]
+    rows += [line(day + 0.9, model=OPUS, difficulty="hard") for day in range(until)]
+    found = production(read(*sorted(rows, key=lambda row: str(row["timestamp"]))), tagged(), Prices()).moved
+    assert [move.ended for move in found.moves] == [False]
 
 
 def test_a_region_that_a_log_does_not_name_is_no_other_list_of_prices() -> None:

@@ -6,8 +6,9 @@ from dataclasses import field, replace
 from datetime import date
 from functools import cached_property
 
+from evalkit.analysis.item_kinds import FEWEST_ALIKE, Key, Kind, Kinds, nearest, several
 from evalkit.analysis.log_mix import Split, mean_of, of_request, splits
-from evalkit.analysis.places import FEWEST_ALIKE, Going, Key, Place
+from evalkit.analysis.places import Going, Place
 from evalkit.analysis.prompt_sizes import Longest, longest_prompts
 from evalkit.analysis.results import Analysis, Slice
 from evalkit.analysis.sides import (
@@ -16,11 +17,10 @@ from evalkit.analysis.sides import (
     Side,
     Standing,
     both,
-    differs_from,
     paired_difference,
-    request_cost_ratio,
     standing,
 )
+from evalkit.analysis.spans import spans
 from evalkit.analysis.sweep import HARDLY_WORSE, MARGIN
 from evalkit.frozen import dataclass
 from evalkit.models import display_name, same_model
@@ -31,17 +31,18 @@ from evalkit.usage_log import UsageLine
 MAPPING = (
     "a request belongs to the part of its difficulty; without one, to the parts of its tags, if the run tests each;"
     " without those, to the part of its input size; to none where its prompt is much longer than its model had there;"
-    f" it counts where a cheaper model is shown to be {HARDLY_WORSE} on every part it belongs to, and worse on none of"
-    " its tags, and to cost less there, at what prompts on its side of both models' price cliffs cost and at the log's"
-    " own mix of input and output; where the run's rates are not known, at the run's mix, and to no part where its"
-    " prompt is much shorter than any that its model had there"
+    f" it counts where a cheaper model is shown to be {HARDLY_WORSE} on every part it belongs to, worse neither on its"
+    " tags nor on the items that have several of the things it says, and to cost less there and by those items that"
+    " have most of them, at what prompts on its side of both models' price cliffs cost and at the log's own mix of"
+    " input and output; where the run's rates are not known, at the run's mix, and to no part where its prompt is much"
+    " shorter than any that its model had there"
 )
 
 
-_EXPECTED = 3.0
 _NOT_SHOWN = "no cheaper model is shown to be hardly worse"
 _NONE_KNOWN = ", so none is known to be cheaper"
 _NO_CHEAPER = "none that is shown to be hardly worse is shown to cost less"
+_WORSE = "one is, but is shown to be worse on items with several of the things that it says"
 _NO_PART = "no difficulty, tag or input size that the run has a part for"
 _NO_DIFFICULTY = "a difficulty that no item of the run has: add items of it"
 _UNKNOWN_TAG = "a tag that no item of the run has: add items with it, or log the test set's tags alone"
@@ -63,9 +64,11 @@ class Move:
     `cost_ratio`: what one of its requests costs there over one of the current model's, in the run, of prompts on the
     same side of their price cliffs; `at_log_mix`: with input and output in the proportion that these requests have, not
     the run's. `beyond`: the models whose cliff these are beyond. `escalated`: requests of the cheaper one in this log
-    that were: what the current model has taken over from it may be among those that move. `last`: the day of the last
-    of the requests, UTC; `ended`: whether none of what would move from the one to the other is made any more.
-    `satisfied` and `satisfied_now`: what share of the parts' outputs the cheaper and the current model satisfied.
+    that were: what the current model has taken over from it may be among those that move. `first` and `last`: the
+    days of the first and the last of the requests, UTC; whether they `began` and `ended` within the log (`spans`).
+    `nearest`: where some items have several of the things that these requests say, what of it they have; the costs, and
+    what share of their outputs the cheaper and the current model satisfied (`satisfied`, `satisfied_now`), are of these
+    `items`, else of all of the parts.
     """
 
     current: str
@@ -73,10 +76,14 @@ class Move:
     parts: tuple[str, ...]
     requests: int
     cost_ratio: Estimate
+    nearest: tuple[str, ...] = ()
+    items: int = 0
     beyond: tuple[str, ...] = ()
     escalated: int = 0
     at_log_mix: bool = False
+    first: str = ""
     last: str = ""
+    began: bool = False
     ended: bool = False
     satisfied: float | None = None
     satisfied_now: float | None = None
@@ -85,7 +92,8 @@ class Move:
 @dataclass(frozen=True)
 class Moved:
     """Every request in one place. `unmapped`: by reason; `kept`: mapped, but no cheaper model is shown to be hardly
-    worse; `no_cheaper`: one is, but is not shown to cost less on their parts. `lines`: the move of each.
+    worse; `worse`: one is on their parts, but is shown to be worse on items with some of what they say; `no_cheaper`:
+    one is, but is not shown to cost less for them. `lines`: the move of each.
 
     `share`: of all requests, those that can move; a description of this log, without interval.
     """
@@ -93,6 +101,7 @@ class Moved:
     requests: int
     moves: tuple[Move, ...]
     kept: int
+    worse: int
     no_cheaper: int
     unmapped: Mapping[str, int]
     share: Estimate
@@ -111,22 +120,15 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class _Like:
-    """Whether a model is shown to be worse, and to cost more a request, on items like some requests."""
-
-    worse: bool = False
-    dearer: bool = False
-
-
-@dataclass(frozen=True)
 class _Around:
     """What the run says of requests of one of its models, each worked out once for all of them."""
 
     standing: Standing
     longest: Longest
     splits: Mapping[str, Split]
+    kinds: Kinds
     places: dict[Place, Place] = field(default_factory=dict)
-    alike: dict[tuple[str, str | None, frozenset[str]], _Like] = field(default_factory=dict)
+    worse: dict[tuple[str, frozenset[str]], bool] = field(default_factory=dict)
 
     @property
     def current(self) -> str:
@@ -172,15 +174,6 @@ class _Around:
             for side in self.standing.cheaper
         }
 
-    @cached_property
-    def worse(self) -> Mapping[str, frozenset[str]]:
-        """The tags, however few their items, on which each is shown to be worse, and not by less than the margin."""
-        tags = [part for part in self.standing.analysis.slices if part.kind == "tag"]
-        return {
-            side.model: frozenset(part.name for part in tags if _is_worse(side, self.standing.side, part.item_ids))
-            for side in self.standing.cheaper
-        }
-
     def placed(self, lines: Sequence[UsageLine]) -> list[Going | str]:
         """Where each request goes: to the cheapest model that may take it, if that costs less for all that it may take;
         else why to none, or not to the cheapest."""
@@ -188,45 +181,41 @@ class _Around:
         costs = [of_request(self.rates, line.usage) for line in lines]
         found: dict[int, Going | str] = {n: why for n, why in enumerate(keys) if isinstance(why, str)}
         why_not: dict[int, str] = {}
-        for model in (*self.held, self.current):  # the latter only says why none of the others may
+        for model in self.held:
             together = defaultdict[Place, list[int]](list)
             for n, (of_line, line) in enumerate(zip(keys, lines, strict=True)):
-                asked = n not in why_not if model == self.current else self._may(model, of_line, line)
-                if n in found or isinstance(of_line, str) or not asked:
+                if n in found or isinstance(of_line, str):
                     continue
-                place = self._toward(model, of_line, line.usage.total_input_tokens or None)
+                place = self._may(model, of_line, line) or self._toward(model, of_line, line)
                 if isinstance(place, Place):
                     together[place].append(n)
-                else:
+                elif place != _NOT_SHOWN:
                     why_not.setdefault(n, place)
             for place, numbers in together.items():
                 going = Going(place, mean_of(costs[n] for n in numbers))
                 for n in numbers:
-                    if going.costs_less and not self._like(model, lines[n]).dearer:
+                    if going.costs_less:
                         found[n] = going
                     else:
                         why_not.setdefault(n, _NO_CHEAPER)
-        return [found[n] if n in found else why_not[n] for n in range(len(lines))]
+        for n, (of_line, line) in enumerate(zip(keys, lines, strict=True)):
+            if n not in found and not isinstance(of_line, str):
+                found[n] = why_not.get(n) or self._kept(of_line, line)
+        return [found[n] for n in range(len(lines))]
 
-    def _may(self, model: str, keys: tuple[Key, ...] | str, line: UsageLine) -> bool:
-        """Whether a cheaper model is shown to be hardly worse for all that a request says."""
-        holds = self.held[model].issuperset(keys) and self.worse[model].isdisjoint(line.tags or ())
-        return holds and not self._like(model, line).worse
+    def _may(self, model: str, keys: tuple[Key, ...], line: UsageLine) -> str:
+        """Why a cheaper model is not shown to be hardly worse for all that a request says; empty where it is: on each
+        of its parts, and it is shown to be worse on no kind of items that have any of it."""
+        if not self.held[model].issuperset(keys):
+            return _NOT_SHOWN
+        kinds = self.kinds.of(line.difficulty, line.tags or ())
+        return _WORSE if any(self._is_worse(model, kind.items) for kind in kinds) else ""
 
-    def _like(self, model: str, line: UsageLine) -> _Like:
-        """What is shown of a model on the items that have all that a request says, where it says several things and
-        there are a few; worked out once for all requests that say the same."""
-        difficulty, tags = line.difficulty, frozenset(line.tags or ())
-        if (difficulty is not None) + len(tags) < 2:
-            return _Like()
-        if (model, difficulty, tags) not in self.alike:
-            outputs, sides = self.standing.analysis.outputs, (self.standing.sides[model], self.standing.side)
-            items = [i.id for i in outputs if difficulty in (None, i.difficulty) and tags <= set(i.tags)]
-            few = len(items) < FEWEST_ALIKE
-            self.alike[model, difficulty, tags] = (
-                _Like() if few else _Like(_is_worse(*sides, items), _is_dearer(*sides, items))
-            )
-        return self.alike[model, difficulty, tags]
+    def _is_worse(self, model: str, items: frozenset[str]) -> bool:
+        """Worked out once for all requests alike."""
+        if (model, items) not in self.worse:
+            self.worse[model, items] = _is_worse(self.standing.sides[model], self.standing.side, items)
+        return self.worse[model, items]
 
     def _keys(self, line: UsageLine) -> tuple[Key, ...] | str:
         """The parts that a request belongs to, by the first kind that it says something of; else why to none. A tag
@@ -246,17 +235,12 @@ class _Around:
             or _NO_PART
         )
 
-    def _toward(self, model: str, keys: tuple[Key, ...], size: int | None) -> Place | str:
-        """The place of requests of such a size that a model would take; else why it does not."""
-        parts = tuple(self.parts[key] for key in keys)
-        sides, splits_, flat = self.standing.sides, self.splits, self.flat
-        place = Place(self.current, model, keys, parts, self.longest, sides, splits=splits_, flat=flat)
-        place = self._known(place)
+    def _toward(self, model: str, keys: tuple[Key, ...], line: UsageLine) -> Place | str:
+        """The place of requests like this one that a model would take; else why it does not."""
+        size, kinds = line.usage.total_input_tokens or None, self.kinds.of(line.difficulty, line.tags or ())
+        place = self._place(model, keys, kinds)
         if size and size > place.most:
             return _TOO_LONG
-        if model == self.current:
-            unpriced = "" if self.standing.cheaper else self.standing.unordered
-            return f"{unpriced}{_NONE_KNOWN}" if unpriced else _NOT_SHOWN
         beyond = place.side(size)
         if beyond is None:
             return _NEAR_CLIFF
@@ -265,6 +249,19 @@ class _Around:
         if len(place.alike) < min(FEWEST_ALIKE, len(place.items)):
             return _HARDLY_TRIED
         return _TOO_SHORT if size and size < place.least else place
+
+    def _kept(self, keys: tuple[Key, ...], line: UsageLine) -> str:
+        """Why no cheaper model is shown to be hardly worse for a request."""
+        size = line.usage.total_input_tokens or None
+        if size and size > self._place(self.current, keys).most:
+            return _TOO_LONG
+        unpriced = "" if self.standing.cheaper else self.standing.unordered
+        return f"{unpriced}{_NONE_KNOWN}" if unpriced else _NOT_SHOWN
+
+    def _place(self, model: str, keys: tuple[Key, ...], kinds: tuple[Kind, ...] = ()) -> Place:
+        parts, sides = tuple(self.parts[key] for key in keys), self.standing.sides
+        like = (nearest(kinds), several(kinds), self.splits, self.flat)
+        return self._known(Place(self.current, model, keys, parts, self.longest, sides, (False, False), *like))
 
     def _known(self, place: Place) -> Place:
         """The one that is kept of all that are alike."""
@@ -289,6 +286,7 @@ def moved(lines: Sequence[UsageLine], analysis: Analysis, weeks: Sequence[date] 
         len(lines),
         tuple(moves.values()),
         reasons.pop(_NOT_SHOWN, 0),
+        reasons.pop(_WORSE, 0),
         reasons.pop(_NO_CHEAPER, 0),
         dict(reasons),
         share,
@@ -304,10 +302,10 @@ def _found(lines: Sequence[UsageLine], ids: Mapping[str, str | None], analysis: 
     for n, line in enumerate(lines):
         if (model := ids[line.model]) is not None:
             of_model[model].append(n)
-    around = {model: standing(analysis, model) for model in of_model}
+    around, kinds = {model: standing(analysis, model) for model in of_model}, Kinds(analysis.outputs)
     longest, apart = longest_prompts(analysis), splits(analysis, next((s.sides for s in around.values()), {}))
     for model, numbers in of_model.items():
-        placed = _Around(around[model], longest, apart).placed([lines[n] for n in numbers])
+        placed = _Around(around[model], longest, apart, kinds).placed([lines[n] for n in numbers])
         for n, one in zip(numbers, placed, strict=True):
             found[n] = one
     return found
@@ -321,60 +319,44 @@ def _moves(
 ) -> dict[Going, Move]:
     """By place, in an order that is the same for all logs; `escalated`: how often each model of the run was."""
     requests = Counter(going for going in groups if going is not None)
-    last = {going: line.at.date() for going, line in zip(groups, lines, strict=True)}  # lines stand by time
-    gone = _ended(groups, lines, weeks)
-    found = {}
-    for going in sorted(requests, key=lambda g: (g.place.current, g.place.toward, g.place.keys, str(g.place.beyond))):
-        place = going.place
+    days, found = defaultdict[Going, set[date]](set), {}
+    for going, line in zip(groups, lines, strict=True):
+        if going is not None:
+            days[going].add(line.at.date())
+    when = spans(days, weeks, lines[0].at.date(), lines[-1].at.date())  # lines stand by time
+    for going in sorted(requests, key=_order):
+        place, span = going.place, when[going]
         found[going] = Move(
             place.current,
             place.toward,
             tuple(name for _, name in place.keys),
             requests[going],
             going.cost_ratio,
+            () if place.nearest is None else tuple(name for _, name in sorted(place.nearest.said)),
+            len(place.items),
             tuple(m for m, beyond in zip((place.current, place.toward), place.beyond, strict=True) if beyond),
             escalated.get(place.toward, 0),
             at_log_mix=going.mix is not None and place.split is not None,
-            last=last[going].isoformat(),
-            ended=(place.current, place.toward) in gone,
+            first=span.first.isoformat(),
+            last=span.last.isoformat(),
+            began=span.began,
+            ended=span.ended,
             satisfied=place.rate(place.toward),
             satisfied_now=place.rate(place.current),
         )
     return found
 
 
-def _ended(
-    groups: Sequence[Going | None], lines: Sequence[UsageLine], weeks: Sequence[date]
-) -> frozenset[tuple[str, str]]:
-    """The models from and to which no request would move any more: none in the last whole week nor after, and at least
-    three were to be expected since the last, so that chance leaves none in one of twenty logs.
-
-    Of all that would move from one to the other together, since a rare combination of tags is missing from many a week.
-    """
-    days: dict[tuple[str, str], list[date]] = defaultdict(list)
-    for going, line in zip(groups, lines, strict=True):
-        if going is not None:
-            days[going.place.current, going.place.toward].append(line.at.date())
-
-    def is_over(of_pair: Sequence[date]) -> bool:
-        lasted, since = (
-            max(1, (end - start).days) for start, end in ((lines[0].at.date(), of_pair[-1]), (of_pair[-1], until))
-        )
-        return of_pair[-1] < weeks[-1] and len(of_pair) / lasted * since >= _EXPECTED
-
-    until = lines[-1].at.date() if lines else date.min
-    return frozenset(pair for pair, of_pair in days.items() if weeks and is_over(of_pair))
+def _order(going: Going) -> tuple[object, ...]:
+    place = going.place
+    near = [] if place.nearest is None else sorted(place.nearest.said)
+    return place.current, place.toward, place.keys, near, str(place.beyond), [sorted(kind.said) for kind in place.kinds]
 
 
 def _of_run(model: str, analysis: Analysis) -> str | None:
     """The run's id of a logged model; None where the run does not have it."""
     ids = [m.model for m in analysis.models]
     return model if model in ids else next((i for i in ids if same_model(i, model)), None)
-
-
-def _is_dearer(candidate: Side, baseline: Side, items: Iterable[str]) -> bool:
-    ratio = request_cost_ratio(candidate, baseline, items)
-    return ratio.value is not None and ratio.value > 1 and differs_from(ratio, 1.0)
 
 
 def _is_worse(candidate: Side, baseline: Side, items: Iterable[str]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 
+from evalkit.analysis.item_kinds import FEWEST_ALIKE, Key, Kind
 from evalkit.analysis.log_mix import InOut, Split, ratio_at
 from evalkit.analysis.prompt_sizes import NEARLY, Beyond, Longest, is_beyond, most_tokens, sides_of, tokens_per_text
 from evalkit.analysis.results import Slice
@@ -11,16 +12,12 @@ from evalkit.analysis.sides import Side, differs_from, request_cost_ratio
 from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 
-FEWEST_ALIKE = 5
-"""Items on one side of a price cliff below which the run does not say what requests on that side cost."""
-Key = tuple[str, str]
-"""Kind and name of a part."""
-
 
 @dataclass(frozen=True)
 class Place:
-    """What requests have in common: the model that would take them (their own if none), the parts they belong to, and
-    their side of the price cliffs. One for all requests alike, since its figures take long."""
+    """What requests have in common: the model that would take them (their own if none), the parts they belong to, the
+    kinds of items that have several of the things they say, the `nearest` of them, and their side of the price cliffs.
+    One for all requests alike, since its figures take long."""
 
     current: str
     toward: str
@@ -29,11 +26,16 @@ class Place:
     longest: Longest = field(compare=False)
     sides: Mapping[str, Side] = field(compare=False)
     beyond: Beyond = (False, False)
+    nearest: Kind | None = None
+    kinds: tuple[Kind, ...] = ()
     splits: Mapping[str, Split] = field(default_factory=dict, compare=False)
     flat: frozenset[str] = field(default=frozenset(), compare=False)
 
     @cached_property
     def items(self) -> frozenset[str]:
+        """Those that say what the requests cost: the nearest kind, else all of their parts."""
+        if self.nearest is not None:
+            return self.nearest.items
         return frozenset(item for part in self.parts for item in part.item_ids)
 
     @cached_property
@@ -114,9 +116,17 @@ class Going:
 
     @cached_property
     def costs_less(self) -> bool:
-        """Whether it is shown, of several parts on each: what is saved on one hides what another costs more."""
+        """Whether it is shown, of several parts on each: what is saved on one hides what another costs more. Nor may it
+        be shown to cost more on any kind of items that have several of the things that the requests say."""
         place = self.place
-        parts = zip(place.keys, place.parts, strict=True)
-        each = [replace(place, keys=(key,), parts=(part,)) for key, part in parts] if len(place.keys) > 1 else []
-        ratios = (self.cost_ratio, *(one.cost_ratio(self.mix) for one in each))
-        return all(r.value is not None and r.value < 1 and differs_from(r, 1.0) for r in ratios)
+        alone = zip(place.keys, place.parts, strict=True)
+        parts = [replace(place, keys=(key,), parts=(part,), nearest=None, kinds=()) for key, part in alone]
+        kinds = [replace(place, nearest=kind, kinds=()) for kind in place.kinds]
+        less = [self.cost_ratio, *(one.cost_ratio(self.mix) for one in parts)]
+        tried = [one.cost_ratio(self.mix) for one in kinds if len(one.alike) >= FEWEST_ALIKE]
+        return all(_is_shown(r, less=True) for r in less) and not any(_is_shown(r, less=False) for r in tried)
+
+
+def _is_shown(ratio: Estimate, *, less: bool) -> bool:
+    """Whether a cost ratio is shown to be less than 1, or more."""
+    return ratio.value is not None and ratio.value != 1 and (ratio.value < 1) == less and differs_from(ratio, 1.0)

@@ -19,6 +19,8 @@ from evalkit.usage_log import UsageLine
 
 METHOD = "weekly means, t, with the run's cost ratio by delta"
 FEWEST_WEEKS = 4
+_LARGE = 0.1
+"""Share of the requests that would move, of which a saving says what comes."""
 WEEKS_A_MONTH = 365.25 / 12 / 7
 
 
@@ -27,10 +29,10 @@ def monthly_saving(
 ) -> Estimate:
     """USD of requests a month. A request that moves saves its own cost times (1 - cost ratio of the run).
 
-    Moves that have ended save nothing to come. The weeks' savings vary, and so do the ratios: the two variances add up;
-    a ratio that is the same on every item has none. No figure from fewer than four whole weeks, without anything to
-    move, or where a request that would move has no price; no interval where a ratio rests on too few items for one, or
-    all weeks save the same.
+    Moves that have ended save nothing to come, and weeks before a large one began or ended say nothing of it. The
+    weeks' savings vary, and so do the ratios: the two variances add up; a ratio that is the same on every item has
+    none. No figure from fewer than four whole weeks, without anything to move, or where a request that would move has
+    no price; no interval where a ratio rests on too few items for one, or all weeks save the same.
     """
     spent: dict[int, dict[date, float]] = defaultdict(lambda: defaultdict(float))
     unpriced = 0
@@ -40,7 +42,9 @@ def monthly_saving(
         unpriced += cost is None
         day = line.at.date()
         spent[move][day - timedelta(days=day.weekday())] += cost or 0.0
-    reason = _why_none(found, unpriced, len(weeks))
+    changed = _changed(found.moves)
+    weeks = [week for week in weeks if week.isoformat() >= changed]
+    reason = _why_none(found, unpriced, len(weeks), changed)
     if reason:
         return no_estimate(reason, 0.95, METHOD, len(weeks))
     shares = [1 - (move.cost_ratio.value or 0.0) for move in found.moves]
@@ -55,18 +59,28 @@ def monthly_saving(
     return Estimate(value, value - half, value + half, 0.95, len(weeks), METHOD)
 
 
-def _why_none(found: Moved, unpriced: int, weeks: int) -> str:
+def _changed(moves: Sequence[Move]) -> str:
+    """The day from which on those that are a good part of all are what they are now; empty if none began or ended."""
+    large = [move for move in moves if move.requests >= _LARGE * sum(each.requests for each in moves)]
+    ends = [date.fromisoformat(move.last) + timedelta(days=1) for move in large if move.ended]
+    return max([move.first for move in large if move.began] + [day.isoformat() for day in ends], default="")
+
+
+def _why_none(found: Moved, unpriced: int, weeks: int, changed: str) -> str:
     if not found.moves:
         if found.unordered:
             return found.unordered
         cheaper = "model that costs less there" if found.no_cheaper else "cheaper model"
-        but = f" but {found.set_aside:,} set aside by the size of their prompt" if found.set_aside else ""
+        apart = [f"{found.set_aside:,} set aside by the size of their prompt"] * bool(found.set_aside)
+        apart += [f"{found.worse:,} on which it is shown to be worse by what else they say"] * bool(found.worse)
+        but = f" but {' and '.join(apart)}" if apart else ""
         return f"no request{but} belongs to a part on which a {cheaper} is shown to be {HARDLY_WORSE}"
     if all(move.ended for move in found.moves):
         return f"the requests that would move have ended: the last was on {max(move.last for move in found.moves)}"
     if unpriced:
         return f"{unpriced:,} of the requests that would move are unpriced"
-    return f"{weeks} whole weeks, fewer than {FEWEST_WEEKS}" if weeks < FEWEST_WEEKS else ""
+    since = f" since {changed}, when what would move changed" if changed else ""
+    return f"{weeks} whole weeks{since}, fewer than {FEWEST_WEEKS}" if weeks < FEWEST_WEEKS else ""
 
 
 def _spread(moves: Sequence[Move], spent: Mapping[int, Mapping[date, float]], weeks: Sequence[date]) -> float | None:

@@ -70,17 +70,24 @@ def _moves(logged: "Production") -> Iterator[str]:
         names = listing([display_name(model, models) for model in move.beyond])
         beyond = f"beyond the price cliff of {names}, " if names else ""
         mix = "at this log's mix of input and output" if move.at_log_mix else "in the run"
-        ended = f"; ended, the last on {move.last}" if move.ended else ""
+        began = f"; began on {move.first}" if move.began else ""
+        ended = f"{began}; ended, the last on {move.last}" if move.ended else began
         yield (
             f"    {plural(move.requests, 'request')} of {display_name(move.current, models)} on {listing(move.parts)}"
             f" items to {display_name(move.toward, models)}, {beyond}at {estimated(move.cost_ratio, 'ratio')} the cost"
             f" {mix}{ended}"
         )
+        near = f"on the {plural(move.items, 'item')} with {listing(move.nearest)}" if move.nearest else "there"
         yield (
-            f"      there {display_name(move.toward, models)} satisfied {_share(move.satisfied)} and"
+            f"      {near} {display_name(move.toward, models)} satisfied {_share(move.satisfied)} and"
             f" {display_name(move.current, models)} {_share(move.satisfied_now)}"
         )
     yield f"    {found.kept:,} not shown"
+    if found.worse:
+        yield (
+            f"    {found.worse:,} on parts that a cheaper model is shown to handle, and shown to be worse on the items"
+            " with several of the things they say"
+        )
     if found.no_cheaper:
         yield f"    {found.no_cheaper:,} on parts where a model shown to handle them is not shown to cost less for them"
     for reason, count in found.unmapped.items():

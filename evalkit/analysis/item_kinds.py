@@ -1,0 +1,79 @@
+"""Kinds of items: those that have several of the things in common that a request says, its difficulty and its tags."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
+from itertools import combinations
+
+from evalkit.analysis.results import ItemResult
+from evalkit.frozen import dataclass
+
+FEWEST_ALIKE = 5
+"""Items below which a kind says nothing of its requests, nor one side of a price cliff what requests there cost."""
+Key = tuple[str, str]
+"""Kind and name of a part."""
+Said = frozenset[Key]
+"""A difficulty and tags."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The items that have all of what is `said`, and more or not."""
+
+    said: Said
+    items: frozenset[str]
+
+
+class Kinds:
+    """The items of a run by what they say, asked for every request alike once."""
+
+    def __init__(self, outputs: Sequence[ItemResult]) -> None:
+        self._said = {item.id: said_by(item.difficulty, item.tags) for item in outputs}
+        self._found: dict[Said, tuple[Kind, ...]] = {}
+
+    @cached_property
+    def _telling(self) -> Said:
+        """What some items say, and not all: a tag that all have tells nothing apart, nor does one that none has."""
+        counts = Counter(key for said in self._said.values() for key in said)
+        return frozenset(key for key, count in counts.items() if count < len(self._said))
+
+    def of(self, difficulty: str | None, tags: Iterable[str]) -> tuple[Kind, ...]:
+        """All that a request says, its single things first, then each two of them and all that any item has in common
+        with it: those with a few items at least.
+
+        The items of these kinds are all that tried several of its things at once, however few have all of them.
+        """
+        said = said_by(difficulty, tags) & self._telling
+        if said not in self._found:
+            common = {said & of_item for of_item in self._said.values()}
+            pairs = {frozenset(keys) for n in (1, 2) for keys in combinations(sorted(said), n)}
+            kinds = (Kind(one, self._items(one)) for one in sorted(common | pairs, key=_order) if one)
+            self._found[said] = tuple(kind for kind in kinds if len(kind.items) >= FEWEST_ALIKE)
+        return self._found[said]
+
+    def _items(self, said: Said) -> frozenset[str]:
+        return frozenset(item for item, of_item in self._said.items() if said <= of_item)
+
+
+def said_by(difficulty: str | None, tags: Iterable[str]) -> Said:
+    """What an item or a request says of itself."""
+    of_difficulty: Collection[Key] = () if difficulty is None else [("difficulty", difficulty)]
+    return frozenset({*of_difficulty, *(("tag", tag) for tag in tags)})
+
+
+def several(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
+    """Those of several things, with most in common first; of as many, the one with the most items."""
+    found = [kind for kind in kinds if len(kind.said) > 1]
+    return tuple(sorted(found, key=lambda kind: (-len(kind.said), -len(kind.items), sorted(kind.said))))
+
+
+def nearest(kinds: Iterable[Kind]) -> Kind | None:
+    """The kind with most in common, its difficulty always if that tells anything; None where it is a single thing."""
+    found = tuple(kinds)
+    hard = any(name == "difficulty" for kind in found for name, _ in kind.said)
+    with_it = (kind for kind in several(found) if not hard or any(name == "difficulty" for name, _ in kind.said))
+    return next(with_it, None)
+
+
+def _order(said: Said) -> tuple[int, list[Key]]:
+    return len(said), sorted(said)
