@@ -380,6 +380,25 @@ def test_no_number_of_outputs_brings_a_low_agreement_above_what_is_needed() -> N
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("apart", "failing", "needs"),
+    [(1, 1, "outputs that fail among those that two grade"), (8, 24, "more outputs that two grade (120 here)")],
+)
+def test_a_low_agreement_that_more_outputs_may_raise_asks_for_them(apart: int, failing: int, needs: str) -> None:
+    """Of 120 outputs two people fail some each, which are the same but for `apart`."""
+    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
+    for n in range(120):
+        trial = book.trial(f"item-{n // 2:02d}", answered(served_model=(BASELINE, CANDIDATE)[n % 2]),
+                           model=(BASELINE, CANDIDATE)[n % 2], level=None)  # fmt: skip
+        for grader, first in (("ann", 0), ("ben", apart)):
+            book.grade(trial, int(not first <= n < first + failing), grader=grader)
+    analysis = analyze(book.snapshot())
+    found = gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), policy("agreement: {at_least: 0.667}")).checks[0]
+    assert found.outcome == "inconclusive"
+    assert str(found.needs).startswith(needs), (found.finding, found.needs)
+    assert str(found.needs).endswith("; or a clearer rubric, or graders who talk over what they disagree on")
+
+
 def test_agreement_without_an_output_that_fails_asks_for_one() -> None:
     book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
     for item in range(60):

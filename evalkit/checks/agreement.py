@@ -19,12 +19,14 @@ ORDER = 40
 _DROP = "drop agreement from the policy"
 _LEAST_LOW = 0.40
 """A lower limit under this is the one of a red flag: one output graded alike by two has a coefficient of 1 too."""
+_LEAST_ALPHA = 0.667
+"""Under this the flag is red, unless alpha misleads for prevalence."""
 _LEAST_OUTPUTS = 20
 """As many as one grader is asked to grade again."""
 
 
 class Settings(StrictModel):
-    """`at_least`: Krippendorff's alpha on the verdict, or Gwet's AC1 where nearly everything passes or fails."""
+    """`at_least`: Krippendorff's alpha on the verdict, or Gwet's AC1 where alpha is not known."""
 
     at_least: Annotated[float, Field(gt=-1, le=1)] = 0.667
 
@@ -54,7 +56,7 @@ def _needs(found: Agreement, estimate: Estimate, at_least: float) -> str | None:
     if estimate.value is None or estimate.low is None:
         return f"outputs that fail among those that two have graded, or {_DROP}"
     if estimate.value < at_least or estimate.value <= _LEAST_LOW:  # its lower limit cannot reach above it
-        return "a clearer rubric, or graders who talk over what they disagree on"
+        return "; or ".join(_to_agree(found, estimate, max(at_least, _LEAST_LOW)))
     limits = [estimate.low, *([] if found.flag.colour == "red" or found.ac.low is None else [found.ac.low])]
     lacking = max(0, _LEAST_OUTPUTS - found.outputs)
     if max(limits) >= _LEAST_LOW and not lacking:
@@ -63,6 +65,18 @@ def _needs(found: Agreement, estimate: Estimate, at_least: float) -> str | None:
     more = max(1, ceil(found.outputs * (apart / allowed) ** 2) - found.outputs)
     least = f"at least {_LEAST_OUTPUTS}, and a lower limit of {_LEAST_LOW:.2f}, are needed"
     return f"about {plural(max(lacking, more), 'more output')} graded by two ({least})"
+
+
+def _to_agree(found: Agreement, estimate: Estimate, wanted: float) -> Iterator[str]:
+    """What may bring agreement above what is wanted, or show that it is."""
+    if found.alpha.value is not None and found.alpha.value < _LEAST_ALPHA and found.flag.colour != "red":
+        yield "outputs that fail among those that two grade, since nearly all pass, so that alpha misleads"
+    elif estimate.high is not None and estimate.high > wanted:
+        yield (
+            f"more outputs that two grade ({found.outputs:,} here), since the coefficient may be as high as"
+            f" {estimate.high:.2f}"
+        )
+    yield "a clearer rubric, or graders who talk over what they disagree on"
 
 
 def asks(_asked: Settings, planned: Planned) -> Iterator[str]:

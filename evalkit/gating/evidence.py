@@ -10,6 +10,7 @@ from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
 from evalkit.gating.pairs import Paired, count, pairs_of
 from evalkit.records import Snapshot
+from evalkit.rounds import in_drawing_order
 from evalkit.rubric import Rubric
 from evalkit.wording import listing, plural
 
@@ -32,7 +33,8 @@ APART = (
 class Evidence:
     """Baseline and candidate, each one model of an analysed run; of the same run, or of two that may be compared.
 
-    `halves`: the one epoch that each side is taken from, where a model is compared with itself. `begun_at`: when the
+    `halves`: the one epoch that each side is taken from, where a model is compared with itself, of half of the items
+    the other way round. `begun_at`: when the
     candidate's first request was sent, which a merged file may hold beside an older baseline; None where not known.
     """
 
@@ -105,15 +107,31 @@ class Evidence:
         not tell where they were asked about all, or for what a judge had said. `part`: only these items."""
         sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
         found = []
-        for (analysis, model), epoch in zip(sides, self.halves or (None, None), strict=True):
+        for (analysis, model), epoch, other in zip(sides, *self._epochs, strict=True):
             side: dict[str, list[OutputResult]] = {}
             for item in analysis.outputs:
                 if part is None or item.id in part:
+                    taken = other if item.id in self._swapped else epoch
                     side[item.id] = [
-                        self._known(o) for o in item.outputs if o.model == model and epoch in (None, o.epoch)
+                        self._known(o) for o in item.outputs if o.model == model and taken in (None, o.epoch)
                     ]
             found.append(side)
         return tuple(found)
+
+    @property
+    def _epochs(self) -> tuple[tuple[int | None, int | None], ...]:
+        """Of each side, the epoch that it is taken from, and that on swapped items."""
+        halves = self.halves or (None, None)
+        return halves, halves[::-1]
+
+    @cached_property
+    def _swapped(self) -> frozenset[str]:
+        """Half of the items, by the run's seed: a run sends one epoch after the other, so that taken as they are, the
+        two would be compared at other hours, and the first would write the cache that the second reads."""
+        if self.halves is None:
+            return frozenset()
+        order = in_drawing_order([item.id for item in self.of_baseline.outputs], self.of_baseline.spec.seed)
+        return frozenset(order[::2])
 
     def _known(self, output: OutputResult) -> OutputResult:
         if output.failed_so_far:
@@ -259,7 +277,8 @@ def evidence_of(baseline: Analysis, candidate: Analysis, baseline_model: str, ca
 
 
 def against_itself(analysis: Analysis, model: str) -> Evidence:
-    """A model's first epoch against its second, which must not differ but by chance.
+    """A model's first epoch against its second, on half of the items the second against the first: these must not
+    differ but by chance.
 
     UsageError for a run of one epoch, and as for `evidence_of`.
     """

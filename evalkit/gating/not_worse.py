@@ -12,7 +12,7 @@ from pydantic import Field
 
 from evalkit import stats
 from evalkit.frozen import dataclass
-from evalkit.gating.labels import ALIKE, BETTER, WORSE, Labels
+from evalkit.gating.labels import ALIKE, BETTER, KNOWN, WORSE, Labels
 from evalkit.gating.pairs import Paired
 from evalkit.gating.results import LIKELY_LOSS, CheckResult
 from evalkit.gating.rules import Assay, Rules
@@ -221,10 +221,12 @@ def _labels_needed(pairs: Paired, labels: Labels, margin: float, rules: Rules) -
     more = range(labels.alike + 1, alike + 1)
     grades = bisect_left(more, True, key=lambda n: passes(total, n / alike))
     if grades < len(more):
-        share = math.ceil(100 * more[grades] / alike) / 100
+        share = (math.floor(100 * (more[grades] - 1) / alike) + 1) / 100  # the least that draws so many
+        apart = f" all {total - alike - labels.sizes[KNOWN]:,} that the judge tells apart and" if total > alike else ""
         return (
-            f"people's grades of about {plural(grades + 1, 'more item')} that the judge graded alike"
-            f" ({more[grades]:,} of {alike:,}, `--concordant-share {share:g}`), if the difference stays"
+            f"people's grades of{apart} {more[grades]:,} of the {alike:,} items that it graded alike"
+            f" ({labels.alike:,} so far), in a new round (`evalkit grade --blind --by judges`, which pays for no answer"
+            f" that is known, then `--discordant --concordant-share {share:g}`), if the difference stays"
         )
     larger = range(total + 1, max(_MOST_ITEMS, 2 * total) + 1)
     items = bisect_left(larger, True, key=lambda n: passes(n, 1.0))
