@@ -144,6 +144,23 @@ def test_haste_in_a_round_that_no_longer_counts_says_nothing_of_the_rates() -> N
     )
 
 
+def test_a_round_is_heard_by_how_many_items_people_dealt_with_and_not_by_how_often() -> None:
+    """In round 2 ann changed her mind five times on each of 3 items; in round 1 she compared 12 once."""
+    book = Book(spec((OPUS, HAIKU)), rounds=[round_(1, (ANN,)), round_(2, (ANN,)), round_(3)])
+    preferences, marks = [], []
+    for n in range(12):
+        one, other = (book.trial(f"i{n}", answered(), model=model) for model in (OPUS, HAIKU))
+        for trial in (one, other):
+            book.grade(trial, 1, round_id=3)
+        for number, times in ((1, 1), (2, 5 if n < 3 else 0)):
+            preferences += [Preference(number, ANN, one, other, "first")] * times
+            marks += [Marking(number, ANN, one, "level", {"criterion": "right", "level": 1}, 60.0)] * times
+    found = analyze(book.snapshot(preferences=tuple(preferences), markings=tuple(marks)))
+    assert [each.items for each in found.preferred] == [12]
+    (heard,) = found.leanings
+    assert (heard.first.n, heard.hasty.n) == (12, 12)
+
+
 def test_time_that_nobody_measured_and_second_sight_are_no_haste() -> None:
     assert graded(None, None).leanings == ()
     assert "leanings" not in [part.name for part in build_report(graded(None, None)).sections]

@@ -1,6 +1,6 @@
 """What sways people beside the quality of an output, and whether they gave it the time that it takes to read."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from evalkit import stats
@@ -93,7 +93,10 @@ def _hasty_items(snapshot: Snapshot, texts: Mapping[int, str]) -> Mapping[str, l
     """
     items = {trial.id: trial.key.item_id for trial in snapshot.trials}
     by_people = [m for m in snapshot.markings if m.kind != "author" and m.trial_id in items and not is_again(m.grader)]
-    heard = {heard_round(snapshot, Counter(mark.round_id for mark in by_people)), round_of_choices(snapshot)}
+    heard = {
+        heard_round(snapshot, ((mark.round_id, items[mark.trial_id]) for mark in by_people)),
+        round_of_choices(snapshot),
+    }
     spent: dict[tuple[str, int, str], dict[int, float | None]] = defaultdict(dict)
     for mark in by_people:
         untimed = mark.active_s is None and mark.kind != "level"
