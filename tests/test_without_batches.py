@@ -15,6 +15,7 @@ from evalkit.analysis.results import Analysis
 from evalkit.analysis.sides import request_cost_ratio, standing
 from evalkit.analysis.without_batches import NOT_AS_BILLED
 from evalkit.blocks import MOST_WARNINGS
+from evalkit.cli.summary import summary_table
 from evalkit.models import display_name
 from evalkit.pairing import Comparison, compare
 from evalkit.pricing import LIST_PRICES
@@ -264,6 +265,20 @@ def test_shares_are_told_apart_that_round_alike(then: Way, now: Way, shares: tup
     assert differing(found) == [f"Different: Opus 4.6: {told}; costs are compared at the price without batches."]
     beside = analyze(ran({OPUS: now, HAIKU: then}, LONG, items=500))
     assert f"({shares[1]} of Opus 4.6, {shares[0]} of Haiku 4.5)" in beside.warnings[0]
+
+
+@pytest.mark.parametrize(("ways", "share"), [(lambda item: item > 3, "83%"), (in_batch, "100%"), (by_one, None)])
+def test_every_form_says_which_outputs_came_at_batches_price(ways: Way, share: str | None) -> None:
+    """Of outputs, not of costs, of which a few long ones may be most."""
+    found = analyze(ran({OPUS: ways, HAIKU: ways}, LONG))
+    told = f"Costs are as billed, {share} of outputs at batches' price"
+    forms = (
+        plain_text(section(found, "scorecard").blocks[1].text),
+        render_markdown(found),
+        str(summary_table(found).caption),
+    )
+    for form in forms:
+        assert told in form if share else "batches" not in form
 
 
 def test_of_many_models_none_is_called_dearer_by_chance() -> None:
