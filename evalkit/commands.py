@@ -24,7 +24,8 @@ def command_of_run(spec: Spec, classifier: str | None = None) -> list[str]:
         return ["evalkit", "import", f"{spec.name}.jsonl", *_import_rubric(spec)]
     models = (part for model in spec.models for part in ("-m", model))
     router = [] if classifier is None else ["--with-router", classifier]
-    return ["evalkit", "run", f"datasets/{spec.name}.jsonl", *_chosen(spec), *models, *_settings(spec), *router]
+    run = ["evalkit", "run", f"datasets/{spec.name}.jsonl", *_run_rubric(spec), *_chosen(spec)]
+    return [*run, *models, *_settings(spec), *router]
 
 
 def report_against(spec: Spec, earlier: Spec) -> str:
@@ -42,6 +43,13 @@ def _chosen(spec: Spec) -> Iterable[str]:
     if spec.condition is not None:
         source = f"runs/{spec.name}-{str(spec.condition.get('run'))[:8]}.db"
         yield from ("--only-unsatisfactory", str(spec.condition.get("model")), "--from", source)
+
+
+def _run_rubric(spec: Spec) -> Iterable[str]:
+    """A rubric that is not found by the dataset's name; a conditional run takes that of the run it was chosen from."""
+    name = spec.rubric.get("name")
+    if spec.condition is None and name and name != spec.name:
+        yield from ("--rubric", f"rubrics/{name}.yaml")
 
 
 def _import_rubric(spec: Spec) -> tuple[str, str]:
@@ -66,6 +74,8 @@ def _settings(spec: Spec) -> Iterable[str]:
 
 def _own_settings(spec: Spec) -> Iterable[str]:
     yield from ("--seed", str(spec.seed))
+    if spec.cache != "off":
+        yield from ("--cache", spec.cache)
     if spec.contexts or spec.context_tokens:
         yield from ("--context", ",".join(map(str, spec.contexts or (spec.context_tokens,))))
     if spec.limit:

@@ -8,7 +8,7 @@ from evalkit.import_costs import came_with_import, is_mixed
 from evalkit.models import display_name
 from evalkit.rates import Rates
 from evalkit.records import Spec
-from evalkit.wording import UNKNOWN, UNPRICED, listing, plural, ratio, tokens
+from evalkit.wording import UNKNOWN, UNPRICED, listing, percent, plural, ratio, tokens
 
 _MOST_IN_LINE = 3
 
@@ -27,6 +27,14 @@ def price_rows(analysis: Analysis) -> Iterable[tuple[str, Text]]:
         others = [f"{plural(n, 'answer')} {why}" for why, n in analysis.priced_otherwise.get(model, {}).items()]
         otherwise = f"; counted otherwise: {listing(others)}" if others else ""
         yield f"Price of {display_name(model, spec.models)}", words(f"{_price(spec, model)}{otherwise}")
+
+
+def batched_line(analysis: Analysis) -> str:
+    """How many of the outputs, whose costs are as billed, had batches' price; empty without any."""
+    halved = [o.unbatched_usd != o.cost_usd for item in analysis.outputs for o in item.outputs if o.cost_usd]
+    if analysis.without_batches or not any(halved):
+        return ""
+    return f"Costs are as billed, {percent(sum(halved) / len(halved))} of outputs at batches' price"
 
 
 def price_line(analysis: Analysis) -> str:

@@ -17,7 +17,7 @@ from evalkit.blocks import (
 from evalkit.conditional import mark
 from evalkit.denominators import decided_by, epochs_of
 from evalkit.frozen import dataclass
-from evalkit.price_rows import price_line
+from evalkit.price_rows import batched_line, price_line
 from evalkit.rendering import json, markdown
 from evalkit.wording import listing, plural
 
@@ -152,7 +152,8 @@ def render_markdown(
     """
     report = report or build_report(analysis, parts)
     where = f". Full report: {whole}" if whole else ""
-    prices = report.prices and f". {report.prices}"
+    billed = "" if report.of_two else batched_line(analysis)
+    prices = "".join(f". {line}" for line in (billed, report.prices) if line)
     footer = f"{_size(analysis)}{report.graded}, run {analysis.spec.name}{where}{prices}"
     name = f"compare:{analysis.spec.name}" if report.of_two else analysis.spec.name  # they stand apart
     return markdown.render(report.sections, footer, name=name, simulated=origin(analysis))

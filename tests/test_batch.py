@@ -587,7 +587,7 @@ def test_a_report_of_batches_alone_says_that_no_latency_was_measured(tiny: Path,
 @pytest.mark.long
 def test_a_report_with_a_sample_says_which_items_its_latency_is_of(tiny: Path, server: Recorded) -> None:
     text = report(tiny, server, "--latency-sample", "3")
-    assert "Latency comes from 3 items that were streamed, of 6" in text
+    assert "Latency comes from 3 streamed items of 6" in text
     assert "not measured (batch): every" not in text
     seen = snapshot()
     streamed = Counter(t.key.model for t in seen.trials for a in seen.attempts if a.trial_id == t.id and a.latency_s

@@ -9,12 +9,13 @@ from report_pages import plain_text, section
 
 from evalkit import stats
 from evalkit.analysis import analyze
-from evalkit.analysis.leanings import hasty_graders
+from evalkit.analysis.leanings import Haste, Leaning, hasty_graders
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Section, Table
 from evalkit.grader_names import again
 from evalkit.grading_records import Choice, Marking, Preference
 from evalkit.report import build_report
+from evalkit.stats import Estimate
 
 ANN = "ann"
 NEITHER = "ann is not shown to favour a place or to grade faster than reading takes"
@@ -43,6 +44,10 @@ def graded(
         for other in range(others):
             preferences.append(Preference(1, f"fair{other}", first, second, "first" if n % 4 < 2 else "second"))
     return analyze(book.snapshot(preferences=tuple(preferences), markings=tuple(marks)))
+
+
+def shares(leaning: Leaning) -> list[Estimate]:
+    return [haste.share for haste in leaning.hasty]
 
 
 def rows(part: Section) -> list[list[str]]:
@@ -95,7 +100,7 @@ def test_items_whose_outputs_got_less_time_than_reading_takes_are_counted(second
     """Both outputs of an item have 1,200 words, 72 s: one may be read before the first mark on the other."""
     analysis = graded(None, seconds)
     (found,) = analysis.leanings
-    assert found.hasty == stats.rate(round(40 * share), 40)
+    assert shares(found) == [stats.rate(round(40 * share), 40)]
     heading = section(analysis, "leanings").heading
     assert heading.startswith(
         "ann graded 100% (91–100%) of items faster than they can be read" if share else "ann is not shown"
@@ -111,7 +116,7 @@ def test_items_whose_outputs_got_less_time_than_reading_takes_are_counted(second
 
 
 def test_a_glance_at_a_few_items_is_no_reason_to_doubt_a_rate() -> None:
-    few = replace(graded(None, 37.0).leanings[0], hasty=stats.rate(4, 40))  # 4 to 23 %
+    few = replace(graded(None, 37.0).leanings[0], hasty=(Haste(1, "both", stats.rate(4, 40)),))  # 4 to 23 %
     assert list(hasty_graders([few])) == []
 
 
@@ -139,9 +144,57 @@ def test_haste_in_a_round_that_no_longer_counts_says_nothing_of_the_rates() -> N
             for number, grader, seconds in ((1, ANN, 1.0), (2, "bob", 60.0)):
                 marks.append(Marking(number, grader, trial, "level", {"criterion": "right", "level": 1}, seconds))
     said = analyze(pairs.snapshot(markings=tuple(marks), preferences=tuple(preferences)))
-    assert {each.grader: each.hasty.value for each in said.leanings} == {ANN: 1.0, "bob": 0.0}, (
-        "of whom a choice is told"
+    told = {each.grader: [(h.rests, h.round_id, h.share.value) for h in each.hasty] for each in said.leanings}
+    assert told == {ANN: [("preferences", 1, 1.0)], "bob": [("grades", 2, 0.0)]}, "of whom a choice is told"
+
+
+@pytest.mark.parametrize(
+    ("compared", "anew"), [(15, 150), (40, 40)], ids=["few compared in haste", "all done again with care"]
+)
+def test_haste_is_told_of_the_round_that_it_was_in(compared: int, anew: int) -> None:
+    """Round 1 compared outputs in haste, and its preferences are told; round 2 graded with care, and counts."""
+    book = Book(spec((OPUS, HAIKU)), rounds=[round_(1, (ANN,)), round_(2, (ANN,))])
+    marks, preferences = [], []
+    for n in range(anew):
+        one, other = (book.trial(f"i{n}", answered(text="word " * 900), model=model) for model in (OPUS, HAIKU))
+        for number, seconds in ((1, 2.0), (2, 200.0)):
+            for trial in (one, other) if number == 2 or n < compared else ():
+                book.grade(trial, 1, grader=ANN, round_id=number)
+                marks.append(Marking(number, ANN, trial, "level", {"criterion": "right", "level": 1}, seconds))
+        if n < compared:
+            preferences.append(Preference(1, ANN, one, other, "first" if n % 2 else "second"))
+    analysis = analyze(book.snapshot(markings=tuple(marks), preferences=tuple(preferences)))
+    (found,) = analysis.leanings
+    assert shares(found) == [stats.rate(compared, compared), stats.rate(0, anew)]
+    (line,) = [line for line in analysis.warnings if "faster than reading takes" in line]
+    assert line.startswith(
+        f"Grader ann was faster than reading takes on 100% of the {compared} items compared in round 1 ("
     )
+    assert "have somebody else compare them before you rely" in line
+    part = section(analysis, "leanings")
+    assert part.heading.startswith("ann compared 100% (")
+    assert part.heading.endswith(") of the items of round 1 faster than they can be read")
+    assert [row[1:3] for row in rows(part)][-2:] == [
+        ["Compared faster than it can be read (round 1)", "100%"],
+        ["Graded faster than it can be read (round 2)", "0%"],
+    ]
+
+
+def test_a_round_is_heard_by_how_many_items_people_dealt_with_and_not_by_how_often() -> None:
+    """In round 2 ann changed her mind five times on each of 3 items; in round 1 she compared 12 once."""
+    book = Book(spec((OPUS, HAIKU)), rounds=[round_(1, (ANN,)), round_(2, (ANN,)), round_(3)])
+    preferences, marks = [], []
+    for n in range(12):
+        one, other = (book.trial(f"i{n}", answered(), model=model) for model in (OPUS, HAIKU))
+        for trial in (one, other):
+            book.grade(trial, 1, round_id=3)
+        for number, times in ((1, 1), (2, 5 if n < 3 else 0)):
+            preferences += [Preference(number, ANN, one, other, "first")] * times
+            marks += [Marking(number, ANN, one, "level", {"criterion": "right", "level": 1}, 60.0)] * times
+    found = analyze(book.snapshot(preferences=tuple(preferences), markings=tuple(marks)))
+    assert [each.items for each in found.preferred] == [12]
+    (heard,) = found.leanings
+    assert (heard.first.n, [share.n for share in shares(heard)]) == (12, [12])
 
 
 def test_time_that_nobody_measured_and_second_sight_are_no_haste() -> None:
@@ -166,6 +219,6 @@ def test_guesses_of_authors_and_flags_hide_no_haste() -> None:
         marks.append(Marking(1, ANN, trial, "author", {"guess": OPUS}, 60.0))
     analysis = analyze(book.snapshot(markings=tuple(marks)))
     (found,) = analysis.leanings
-    assert found.hasty == stats.rate(40, 40)
+    assert shares(found) == [stats.rate(40, 40)]
     assert analysis.grading_time.overall is not None
     assert analysis.grading_time.overall.value == pytest.approx(2.0)

@@ -38,6 +38,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.cli import application
 from evalkit.cli.summary import stability_line, summary_table
+from evalkit.commands import command_of_run
 from evalkit.config import OwnRates
 from evalkit.cut_streams import CutStreams
 from evalkit.pairing import SINCE
@@ -323,14 +324,23 @@ def test_a_judge_is_said_to_err_in_the_figures_that_rest_on_it_and_in_no_others(
     assert "No verdict rests on its grades" in judge_row(taken)
     assert "graded by 2 people, run" in footer(taken)
     dropped = replace(both, grading=replace(both.grading, dropped={JUDGE_MODEL: "J 0.01"}))
-    assert judge_row(dropped).endswith(f"{JUDGE_MODEL} decides nothing. See Graders.")
+    assert judge_row(dropped).endswith(f"{JUDGE_MODEL} decides nothing. Graders in the report has more.")
     assert "errors are in" not in judge_row(dropped)
     assert "graded by 2 people, run" in footer(dropped)
     second = replace(both.grading, judges=(*both.grading.judges, "another"))
     assert "Their grades decide 8" in judge_row(replace(both, grading=second))
     one_left = judge_row(replace(both, grading=replace(second, dropped={"another": "J 0.01"})))
     assert "Its grades decide 8" in one_left
-    assert one_left.endswith("another decides nothing. See Graders.")
+    assert one_left.endswith("another decides nothing. Graders in the report has more.")
+
+
+def test_method_points_to_no_section_that_is_not_there() -> None:
+    """One judge alone has nobody to agree with."""
+    for name in ("whole", "people_and_judge"):
+        analysis = made(name)
+        there = "graders" in [part.name for part in build_report(analysis).sections]
+        assert there == (name == "people_and_judge")
+        assert ("Graders" in judge_row(analysis)) == there
 
 
 def test_people_are_asked_for_as_much_as_they_were() -> None:
@@ -568,6 +578,18 @@ def test_the_run_can_be_repeated_with_the_command_and_found_by_its_name() -> Non
     file = f"runs/support-replies-{analysis.spec.sha256[:8]}.db"
     assert report == ["evalkit", "report", file]
     assert grade == [["evalkit", "grade", file, "--by", "judges", "--judge", JUDGE_MODEL]]
+
+
+def test_the_command_names_a_rubric_that_is_not_the_datasets_own_and_how_requests_were_cached() -> None:
+    """Without them it would make another run: another spec, at other costs or with another bar."""
+    analysis = made("whole")
+    strict = replace(analysis.spec, rubric={**analysis.spec.rubric, "name": "strict"}, cache="as-production")
+    run = commands(replace(analysis, spec=strict))[0]
+    assert run[:5] == ["evalkit", "run", "datasets/support-replies.jsonl", "--rubric", "rubrics/strict.yaml"]
+    assert run[run.index("--cache") + 1] == "as-production"
+    chosen = replace(strict, condition={"rule": "unsatisfactory", "model": HAIKU, "run": "f" * 64})
+    again = command_of_run(chosen)
+    assert not {"--rubric", "--cache"} & set(again), "taken from the run that its items were chosen from"
 
 
 def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() -> None:

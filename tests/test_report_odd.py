@@ -145,6 +145,26 @@ def test_where_every_request_was_refused_hardness_is_not_blamed_and_no_router_st
     assert lines.stretches == (), "none is lowest where all cost the same"
 
 
+@pytest.mark.parametrize(
+    ("easy_usd", "easy", "told"),
+    [
+        (0.01, 30, "They took 5% of the spend on these items, and cannot set options apart by quality."),
+        (0.19, 30, "They took 50% of the spend on these items, and cannot set options apart by quality."),
+        (None, 30, "They cannot set options apart by quality."),
+        (0.01, 60, "They cannot set options apart by quality."),
+    ],
+    ids=["cheap", "as dear", "of unknown cost", "all"],
+)
+def test_what_items_that_all_outputs_pass_took_is_reckoned(easy_usd: float | None, easy: int, told: str) -> None:
+    book = Book(spec((HAIKU, SONNET)))
+    for i in range(60):
+        for model in (HAIKU, SONNET):
+            passed = i < easy or model == SONNET
+            book.trial(f"i{i:02}", answered(easy_usd if i < easy else 0.19), model=model, level=int(passed))
+    found = facts(analyze(book.snapshot()), "how-sure")
+    assert found[f"{easy / 60:.0%} are passed by every output"] == told
+
+
 def test_items_that_some_model_was_refused_on_may_not_be_too_hard() -> None:
     floor = facts(refusing(), "how-sure")["40% are passed by none"]
     assert floor.startswith("Too hard for all of them, refused or cut, or the reference is wrong: i0")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from analysis_builders import OPUS, Book, answered, spec
+from routing_builders import Said, run
 from routing_worlds import GRADUAL, MODELS
 from servers import Recorded, recorded
 from test_run import write_tiny
@@ -16,7 +18,9 @@ from test_run import write_tiny
 from evalkit.cli import main
 from evalkit.policies import classifier
 from evalkit.records import AttemptStart
-from evalkit.router import LONGEST_CLASSIFIED, Request, classification, level_of, model_for_level
+from evalkit.report import render_html
+from evalkit.route import Asked, outcomes_for, with_routing
+from evalkit.router import CLASSIFIER_SYSTEM, LONGEST_CLASSIFIED, Request, classification, level_of, model_for_level
 from evalkit.routing.flows import worth
 from evalkit.routing.outcomes import Classified, Outcomes
 from evalkit.routing.policy import Policy
@@ -225,6 +229,33 @@ def test_a_call_without_a_price_is_not_free() -> None:
     (found,) = classifier.policies(outcomes)
     assert not isinstance(found, Policy)
     assert "no known price" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("unknown", "median"),
+    [(0, 0.1), (2, 0.1), (4, "the time of 10% of its calls is not known"), (40, "no time of its calls was measured")],
+)
+def test_a_router_whose_calls_went_in_a_batch_or_broke_off_still_has_a_value(unknown: int, median: float | str) -> None:
+    """Of a call in a batch, or one that was in flight when the run was killed, nobody knows how long it took."""
+    hard = [i % 4 == 0 for i in range(40)]
+    models = {HAIKU: 0.001, SONNET: 0.003, OPUS: 0.03}
+    good = {HAIKU: [Said(not h) for h in hard], SONNET: [Said(not h) for h in hard], OPUS: [Said()] * 40}
+    analysis = run(good, usd=models)
+    book = Book(spec((HAIKU,)))
+    for i, (item, request) in enumerate(zip(analysis.outputs, outcomes_for(analysis, Asked()).requests, strict=True)):
+        book.item(item.id, task=classification(request), system=CLASSIFIER_SYSTEM)
+        said = f'{{"complexity": "{"complex" if hard[i] else "simple"}"}}'
+        book.trial(item.id, answered(1e-6, text=said, felt_s=None if i < unknown else 0.1), model=HAIKU)
+    whole = with_routing(analysis, Asked(router_run=book.snapshot()))
+    assert whole.routing is not None
+    found = whole.routing.claims[-1]
+    assert found.policy.startswith(classifier.TITLE)
+    assert found.measured.n == (40 - unknown if isinstance(median, float) else 0)
+    assert (found.measured.value, found.measured.reason) == (
+        (pytest.approx(median), None) if isinstance(median, float) else (None, median)
+    )
+    assert found.holds is (True if isinstance(median, float) else None)
+    assert "Time to decide" in render_html(whole)
 
 
 @pytest.mark.long

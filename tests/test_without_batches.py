@@ -15,6 +15,7 @@ from evalkit.analysis.results import Analysis
 from evalkit.analysis.sides import request_cost_ratio, standing
 from evalkit.analysis.without_batches import NOT_AS_BILLED
 from evalkit.blocks import MOST_WARNINGS
+from evalkit.cli.summary import summary_table
 from evalkit.models import display_name
 from evalkit.pairing import Comparison, compare
 from evalkit.pricing import LIST_PRICES
@@ -38,12 +39,12 @@ def in_batch(_item: int) -> bool:
     return True
 
 
-def ran(ways: dict[str, Way], tokens: dict[str, int], version: str = "", **usage: Any) -> Snapshot:
+def ran(ways: dict[str, Way], tokens: dict[str, int], version: str = "", items: int = ITEMS, **usage: Any) -> Snapshot:
     """Each model with its way of sending and its length of answers; Opus passes all items, others fail one."""
     models = tuple(ways)
     rates = {model: LIST_PRICES.tiers(model, WHEN) for model in models}
     book = Book(spec(models, rates=rates, prices_version=version or LIST_PRICES.version()))
-    for item in range(ITEMS):
+    for item in range(items):
         for model, way in ways.items():
             used = Usage(1000, tokens[model] + item, service_tier="batch" if way(item) else "standard", **usage)
             one = answered(LIST_PRICES.price(model, used, WHEN).usd, usage=used)
@@ -174,7 +175,7 @@ def test_pairs_of_which_nobody_knows_the_price_without_batches_say_so() -> None:
     assert pairs[OPUS].cost_ratio.reason == known
     assert found.baseline is not None
     assert [line for line in found.baseline.differs if "batches" in line] == [
-        f"Different: Opus 4.6: 100% of requests went in batches then and 0% now; costs are not compared: {known}."
+        f"Different: Opus 4.6: 100% of its requests went in batches then and 0% now; costs are not compared: {known}."
     ]
     alone = analyze(ran({OPUS: by_one}, LONG, **usage), ran({OPUS: in_batch, HAIKU: in_batch}, LONG, **usage))
     assert "a request is unpriced" not in render_markdown(alone)
@@ -191,6 +192,93 @@ def test_runs_that_went_unlike_ways_are_compared_at_one_price(then: Way, now: Wa
     assert not found.without_batches, "the figures of this run alone stay as billed"
     assert "at more cost" not in render_markdown(found)
     assert "at less cost" not in render_markdown(found)
+
+
+CACHED = {"cache_read_tokens": 900}
+NOT_KNOWN_OUTSIDE = "what requests cost outside of a batch is not known (caches, fast mode, own prices)"
+
+
+def differing(analysis: Analysis) -> list[str]:
+    assert analysis.baseline is not None
+    return [line for line in analysis.baseline.differs if "batches" in line]
+
+
+def test_a_few_requests_sent_another_way_are_told_and_no_change_of_costs_rests_on_them() -> None:
+    """Ten of 300 cached requests are streamed now, as a sample of latency is: costs rise by 3% with nothing changed."""
+    then, now = ({OPUS: in_batch}, {OPUS: lambda item: item >= 10})
+    found = analyze(ran(now, LONG, items=300, **CACHED), ran(then, LONG, items=300, **CACHED))
+    (pair,) = found.against
+    assert pair.cost_ratio.value == pytest.approx(1.03, abs=0.01)
+    assert pair.cost_ratio.low is not None
+    assert pair.cost_ratio.low > 1
+    assert not pair.priced_alike
+    page = render_markdown(found)
+    assert not any(claim in page for claim in ("at more cost", "costs more"))
+    (line,) = differing(found)
+    assert line == (
+        "Different: Opus 4.6: 100% of its requests went in batches then and 97% now; costs are as billed and follow"
+        f" that, since {NOT_KNOWN_OUTSIDE}."
+    )
+    alike = analyze(ran(then, LONG, items=300, **CACHED), ran(then, LONG, items=300, **CACHED))
+    assert alike.against[0].priced_alike
+    assert not differing(alike)
+
+
+def test_a_few_requests_sent_another_way_are_compared_at_one_price_where_that_is_known() -> None:
+    """Of Opus it is, though nobody knows it of another model of the run."""
+    then = ran({OPUS: in_batch, HAIKU: in_batch}, LONG, items=300)
+    few = ran({OPUS: lambda item: item >= 10, HAIKU: in_batch}, LONG, items=300)
+    cached = [t.id for t in few.trials if t.key.model == HAIKU]
+    now = replace(few, attempts=tuple(
+        replace(a, usage=replace(a.usage, **CACHED)) if a.trial_id in cached else a for a in few.attempts
+    ))  # fmt: skip
+    found = analyze(now, then)
+    pair = next(pair for pair in found.against if pair.b == OPUS)
+    assert pair.cost_ratio.value == pytest.approx(1.0)
+    assert pair.priced_alike
+
+
+def test_models_sent_alike_in_both_runs_are_compared_though_each_run_sent_its_models_apart() -> None:
+    """Nobody knows what the cached requests of Haiku had cost outside of a batch; they were billed alike."""
+    ways = {OPUS: by_one, HAIKU: in_batch}
+    found = analyze(ran(ways, LONG, **CACHED), ran(ways, LONG, **CACHED))
+    assert found.without_batches
+    for pair in found.against:
+        assert pair.cost_ratio.value == pytest.approx(1.0)
+        assert pair.priced_alike
+    assert not differing(found)
+    unlike = analyze(ran(ways, LONG, **CACHED), ran({OPUS: by_one, HAIKU: by_one}, LONG, **CACHED))
+    assert [pair.cost_ratio.reason for pair in unlike.against] == [None, NOT_KNOWN_OUTSIDE]
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "shares", "besides"),
+    [
+        (in_batch, lambda item: item > 0, ("100%", "all but 1"), ""),
+        (by_one, lambda item: item < 2, ("0%", "only 2"), ""),
+        (lambda item: item % 2 == 0, lambda item: item % 2 == 1, ("50%", "50%"), ", of other items"),
+    ],
+)
+def test_shares_are_told_apart_that_round_alike(then: Way, now: Way, shares: tuple[str, str], besides: str) -> None:
+    found = analyze(ran({OPUS: now}, LONG, items=500), ran({OPUS: then}, LONG, items=500))
+    told = f"{shares[0]} of its requests went in batches then and {shares[1]} now{besides}"
+    assert differing(found) == [f"Different: Opus 4.6: {told}; costs are compared at the price without batches."]
+    beside = analyze(ran({OPUS: now, HAIKU: then}, LONG, items=500))
+    assert f"({shares[1]} of Opus 4.6, {shares[0]} of Haiku 4.5)" in beside.warnings[0]
+
+
+@pytest.mark.parametrize(("ways", "share"), [(lambda item: item > 3, "83%"), (in_batch, "100%"), (by_one, None)])
+def test_every_form_says_which_outputs_came_at_batches_price(ways: Way, share: str | None) -> None:
+    """Of outputs, not of costs, of which a few long ones may be most."""
+    found = analyze(ran({OPUS: ways, HAIKU: ways}, LONG))
+    told = f"Costs are as billed, {share} of outputs at batches' price"
+    forms = (
+        plain_text(section(found, "scorecard").blocks[1].text),
+        render_markdown(found),
+        str(summary_table(found).caption),
+    )
+    for form in forms:
+        assert told in form if share else "batches" not in form
 
 
 def test_of_many_models_none_is_called_dearer_by_chance() -> None:

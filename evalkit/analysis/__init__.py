@@ -36,7 +36,7 @@ from evalkit.analysis.trials import TrialResult, graded_by_sandbox, trial_result
 from evalkit.analysis.validity import validities
 from evalkit.analysis.views import Levels, levels_by_grader
 from evalkit.analysis.warn import about_origin, warnings_for
-from evalkit.analysis.without_batches import batch_warnings, pair_sent_apart, sent_apart, without_batches
+from evalkit.analysis.without_batches import EXACT, batch_warnings, pair_sent_unlike, sent_apart, without_batches
 from evalkit.analysis.workers import worker_results
 from evalkit.conditional import mark, refuse
 from evalkit.cut_streams import CutStreams
@@ -170,25 +170,34 @@ def _with_baseline(
     _refuse_other_work(snapshot, baseline)
     priced_by = prices or Prices()
     earlier, then = _analyzed(baseline, None, sent_apart(baseline, priced_by))
+    apart = analysis.without_batches or earlier.without_batches
+    if apart:
+        tables, then = _tables_of(snapshot), _tables_of(baseline)
     settings = (snapshot.spec.seed, analysis.correction.usd, counterparts)
     compared = against(tables, then, *settings)
-    either = analysis.without_batches or earlier.without_batches
-    apart = {pair.b for pair in compared if either or pair_sent_apart(baseline, pair.a, snapshot, pair.b, priced_by)}
-    if apart:
-        now, before = (_outside_of_batches(run, priced_by) for run in (snapshot, baseline))
-        compared = at_one_price(compared, against(now, before, *settings), apart)
+    sent: tuple[str, ...] = ()
+    unlike = {pair.b: pair_sent_unlike(baseline, pair.a, snapshot, pair.b) for pair in compared}
+    if apart or max(unlike.values(), default=0.0) > EXACT:
+        now, before = (_tables_of(run, priced_by) for run in (snapshot, baseline))
+        outside = [
+            full if apart or unlike[full.b] > EXACT else pair
+            for pair, full in zip(compared, against(now, before, *settings), strict=True)
+        ]
+        compared, sent = at_one_price(compared, outside, snapshot, baseline, unlike)
     compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)
     if not compared:
         analysis = replace(analysis, warnings=(*analysis.warnings, NO_COUNTERPART))
     compared, priced = priced_alike(compared, earlier, analysis)
-    known = baseline_of(snapshot, baseline, compared, (*warmed, *priced), apart)
+    known = baseline_of(snapshot, baseline, compared, (*sent, *warmed, *priced))
     told = tuple(f"Earlier run: {line}" for line in (*earlier.warnings, *clock_warnings(earlier.sessions)))
     return replace(analysis, against=compared, baseline=replace(known, warnings=told))
 
 
-def _outside_of_batches(run: Snapshot, prices: Prices) -> Mapping[str, Columns]:
+def _tables_of(run: Snapshot, outside: Prices | None = None) -> Mapping[str, Columns]:
+    """Trials by model, as billed or, with prices, as they would have been `outside` of batches."""
     rubric = Rubric.read_back(run.spec.rubric)
-    results = without_batches(run, trial_results(run, rubric), prices)
+    billed = trial_results(run, rubric)
+    results = billed if outside is None else without_batches(run, billed, outside)
     return _tables(_by_model(results, run.spec.models), rubric)
 
 

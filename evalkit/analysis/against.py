@@ -1,6 +1,6 @@
 """This run against an earlier one of the same items: each model with its counterpart, and what else differs."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.per_model import hedged_rate
 from evalkit.analysis.priced_otherwise import OTHER
 from evalkit.analysis.results import Analysis
-from evalkit.analysis.without_batches import NOT_KNOWN, batch_shares
+from evalkit.analysis.without_batches import EXACT, FEW, NOT_KNOWN, batch_shares
 from evalkit.commands import report_against
 from evalkit.models import display_name, known
 from evalkit.records import Snapshot
@@ -100,13 +100,31 @@ def _latencies(side: Columns) -> dict[str, float]:
     return dict(zip(items, side.means("latency_s", timed).tolist(), strict=True))
 
 
-def at_one_price(billed: Sequence[Against], outside: Sequence[Against], apart: Collection[str]) -> tuple[Against, ...]:
-    """The same comparisons by what was billed, and of the models `apart`, by later id, at the price without batches."""
-    found = []
+def at_one_price(
+    billed: Sequence[Against], outside: Sequence[Against], run: Snapshot, earlier: Snapshot, unlike: Mapping[str, float]
+) -> tuple[tuple[Against, ...], tuple[str, ...]]:
+    """The same comparisons at the price without batches where it is known, and a sentence on each pair sent `unlike`,
+    by the later id and the part of the costs.
+
+    As billed where it is not known and the pair was sent alike, or all but a few requests, which then are not priced
+    alike.
+    """
+    found, told, then, now = [], [], batch_shares(earlier), batch_shares(run)
     for pair, full in zip(billed, outside, strict=True):
         unknown = full.cost_ratio.reason == UNPRICED.reason != pair.cost_ratio.reason
-        found.append(pair if pair.b not in apart else _unpriced(full, _UNKNOWN_OUTSIDE) if unknown else full)
-    return adjusted(found)
+        alike, few = unlike[pair.b] <= EXACT, unlike[pair.b] <= FEW
+        one, how = full, "compared at the price without batches"
+        if unknown and few:
+            one, how = replace(pair, priced_alike=alike), f"as billed and follow that, since {_UNKNOWN_OUTSIDE}"
+        elif unknown:
+            one, how = _unpriced(full, _UNKNOWN_OUTSIDE), f"not compared: {_UNKNOWN_OUTSIDE}"
+        found.append(one)
+        if not alike:
+            name, shares = display_name(pair.b, run.spec.models), (then.get(pair.a, "0%"), now.get(pair.b, "0%"))
+            others = ", of other items" if shares[0] == shares[1] else ""
+            sent = f"{shares[0]} of its requests went in batches then and {shares[1]} now{others}"
+            told.append(f"Different: {name}: {sent}; costs are {how}.")
+    return adjusted(found), tuple(told)
 
 
 def at_like_caches(
@@ -133,7 +151,10 @@ def priced_alike(
         if _apart(before, after)
     ]
     pairs = [
-        replace(pair, priced_alike=_one_list(then, pair.a, now, pair.b) and not _apart(before, after))
+        replace(
+            pair,
+            priced_alike=pair.priced_alike and _one_list(then, pair.a, now, pair.b) and not _apart(before, after),
+        )
         for pair, (before, after) in zip(compared, apart.values(), strict=True)
     ]
     return tuple(pairs), tuple(told)
@@ -172,19 +193,11 @@ def _unpriced(pair: Against, why: str) -> Against:
     return replace(pair, cost_ratio=nothing, extra_cost=nothing, break_even=nothing, saving=nothing)
 
 
-def baseline_of(
-    run: Snapshot,
-    earlier: Snapshot,
-    compared: Sequence[Pair],
-    priced: Sequence[str] = (),
-    apart: Collection[str] = (),
-) -> Baseline:
-    """Who the earlier run is, and what is not the same in the two; `priced` says it of caches and prices, and `apart`
-    are the models, by later id, that were not sent as their counterparts were."""
+def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair], priced: Sequence[str] = ()) -> Baseline:
+    """Who the earlier run is, and what is not the same in the two; `priced` says it of batches, caches and prices."""
     spec = earlier.spec
     differs = (
         *_settings(run, earlier),
-        *_sent(run, earlier, compared, apart),
         *priced,
         *_graders(run, earlier),
         *_alone(run, earlier, compared),
@@ -216,17 +229,6 @@ def _short(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
     return value[:12] if isinstance(value, str) and len(value) == 64 else str(value)
-
-
-def _sent(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair], apart: Collection[str]) -> Iterator[str]:
-    """Whose costs are compared at the price without batches."""
-    then, now = batch_shares(earlier), batch_shares(run)
-    for pair in compared:
-        if pair.b in apart and then.get(pair.a) != now.get(pair.b):
-            name, unknown = display_name(pair.b, run.spec.models), pair.cost_ratio.reason == _UNKNOWN_OUTSIDE
-            how = f"not compared: {_UNKNOWN_OUTSIDE}" if unknown else "compared at the price without batches"
-            shares = f"{then.get(pair.a, 0.0):.0%} of requests went in batches then and {now.get(pair.b, 0.0):.0%} now"
-            yield f"Different: {name}: {shares}; costs are {how}."
 
 
 def _graders(run: Snapshot, earlier: Snapshot) -> Iterator[str]:

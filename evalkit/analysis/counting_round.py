@@ -1,7 +1,7 @@
 """Which round of grading counts, where a run was graded in several."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import field
 
@@ -51,11 +51,12 @@ def current_round(snapshot: Snapshot) -> Round | None:
     return _settled(snapshot, [r for r in rounds if r.blind is not False or newest.blind is False], newest)
 
 
-def heard_round(snapshot: Snapshot, said: Mapping[int, int]) -> int | None:
-    """Of rounds in which people said so much beside grades, the one that counts, else the one with most, the newest of
-    several: a round is done again because the one before is not to be relied on. None of none."""
-    counting = current_round(snapshot)
-    return max(said, key=lambda id_: (counting is not None and id_ == counting.id, said[id_], id_), default=None)
+def heard_round(snapshot: Snapshot, said: Iterable[tuple[int, str]]) -> int | None:
+    """Of rounds in which people said something beside grades, each time of an item, the one that counts, else the one
+    with most items, the newest of several: a round is done again because the one before is not to be relied on. None of
+    none."""
+    counting, items = current_round(snapshot), Counter(round_id for round_id, _ in set(said))
+    return max(items, key=lambda id_: (counting is not None and id_ == counting.id, items[id_], id_), default=None)
 
 
 def _settled(snapshot: Snapshot, rounds: list[Round], chosen: Round) -> Round:

@@ -41,7 +41,8 @@ class Against(Pair):
 
     `latency_ratio`: one attempt's time here over that there, geometric mean over the items that both answered.
     `improved` and `regressed`: ids of items of which `b` satisfied more, or fewer, epochs than `a`.
-    `priced_alike`: whether both were priced by one list, and alike by region and mode; else a cost ratio may be theirs.
+    `priced_alike`: whether both were priced by one list, and alike by region, mode and way of sending; else a cost
+    ratio may be theirs.
     """
 
     then: Estimate

@@ -1,6 +1,6 @@
 """Outputs side by side: which model's is preferred, and what of that survives the swap of places."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import combinations, groupby
 
@@ -88,8 +88,7 @@ def choices_of_people(snapshot: Snapshot) -> Mapping[str, Choices]:
     In the round that counts; where none is compared there, in the one in which people compared most.
     """
     keys = {trial.id: trial.key for trial in snapshot.trials}
-    said = _by_people(snapshot, keys)
-    heard = heard_round(snapshot, Counter(p.round_id for p in said))
+    said, heard = _by_people(snapshot, keys), round_of_choices(snapshot)
     last: dict[tuple[str, frozenset[int]], Preference] = {}  # whichever of the two came first
     for p in (p for p in said if p.round_id == heard):
         last[p.grader, frozenset((p.first_trial_id, p.second_trial_id))] = p
@@ -105,7 +104,8 @@ def choices_of_people(snapshot: Snapshot) -> Mapping[str, Choices]:
 def round_of_choices(snapshot: Snapshot) -> int | None:
     """The round that these are of; None without any."""
     keys = {trial.id: trial.key for trial in snapshot.trials}
-    return heard_round(snapshot, Counter(p.round_id for p in _by_people(snapshot, keys)))
+    said = _by_people(snapshot, keys)
+    return heard_round(snapshot, ((p.round_id, keys[p.first_trial_id].item_id) for p in said))
 
 
 def _by_people(snapshot: Snapshot, keys: Mapping[int, TrialKey]) -> list[Preference]:

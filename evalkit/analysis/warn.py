@@ -349,7 +349,7 @@ def _about_latency(snapshot: Snapshot) -> Iterator[str]:
         streamed = {key.item_id for key in timed if key.model in sampled}
         items = streamed | {key.item_id for key in batched if key.model in sampled}
         yield (
-            f"Latency comes from {_plural(len(streamed), 'item')} that were streamed, of {len(items)};"
+            f"Latency comes from {_plural(len(streamed), 'streamed item')} of {len(items)};"
             " for the others it was not measured (batch)."
         )
 

@@ -14,16 +14,19 @@ from evalkit.models import display_name
 from evalkit.pricing import Prices
 from evalkit.records import Attempt, ItemRecord, Snapshot
 
-_FEW = 0.05
+FEW = 0.05
 """Share of a side's costs that may have gone another way, as a batch's last few do, where that cannot be put right."""
+EXACT = 1e-9
+"""What sums of shares may be off by."""
 NOT_AS_BILLED = "costs are those of the same requests outside of batches, spend and single outputs' costs as billed"
 
 
 @dataclass(frozen=True)
 class _Sent:
-    """The trials of an item that cost something: USD, and the share of them in a batch."""
+    """The trials of an item that cost something: USD, how many, and the share of them in a batch."""
 
     usd: float
+    trials: int
     batched: float
 
 
@@ -43,19 +46,30 @@ def sent_apart(snapshot: Snapshot, prices: Prices) -> bool:
     )
 
 
-def pair_sent_apart(then: Snapshot, earlier: str, now: Snapshot, later: str, prices: Prices) -> bool:
-    """The same of a model of an earlier run and one of a later run, both at one size."""
+def pair_sent_unlike(then: Snapshot, earlier: str, now: Snapshot, later: str) -> float:
+    """By which part of their costs a model of an earlier run and one of a later run, both at one size, were sent
+    another way."""
     one, other = _sides(then).get((earlier, None)), _sides(now).get((later, None))
-    few = max(_tolerated(then, prices), _tolerated(now, prices))
-    return one is not None and other is not None and _unlike(one, other) > few
+    return 0.0 if one is None or other is None else _unlike(one, other)
 
 
-def batch_shares(snapshot: Snapshot) -> Mapping[str, float]:
-    """Of each model that cost something, the share of trials at batches' price, the mean over items and sizes."""
-    found: dict[str, list[float]] = defaultdict(list)
+def batch_shares(snapshot: Snapshot) -> Mapping[str, str]:
+    """Of each model that cost something, which share of trials was at batches' price, in words."""
+    found: dict[str, list[_Sent]] = defaultdict(list)
     for (model, _), side in _sides(snapshot).items():
-        found[model] += (sent.batched for sent in side.values())
-    return {model: fsum(shares) / len(shares) for model, shares in found.items()}
+        found[model] += side.values()
+    return {
+        model: _share(round(fsum(s.batched * s.trials for s in sent)), sum(s.trials for s in sent))
+        for model, sent in found.items()
+    }
+
+
+def _share(batched: int, trials: int) -> str:
+    """In per cent, but for a few that it would hide."""
+    told = f"{batched / trials:.0%}"
+    if told == "100%" and batched < trials:
+        return f"all but {trials - batched:,}"
+    return f"only {batched:,}" if told == "0%" and batched else told
 
 
 def _unlike(one: _Side, other: _Side) -> float:
@@ -73,8 +87,8 @@ def _tolerated(snapshot: Snapshot, prices: Prices) -> float:
         if attempt.grader is None and attempt.cost_usd and attempt.usage.service_tier == "batch":
             key = keys[attempt.trial_id]
             if _outside(attempt, attempt.cost_usd, key.model, items[key.item_id], prices, version) is None:
-                return _FEW
-    return 1e-9  # sums of shares are as exact as that
+                return FEW
+    return EXACT
 
 
 def _sides(snapshot: Snapshot) -> Mapping[tuple[str, int | None], _Side]:
@@ -92,7 +106,7 @@ def _sides(snapshot: Snapshot) -> Mapping[tuple[str, int | None], _Side]:
         found[keys[trial_id].model, size][item].append((usd, batched))
     return {
         place: {
-            item: _Sent(fsum(usd for usd, _ in trials), sum(flag for _, flag in trials) / len(trials))
+            item: _Sent(fsum(usd for usd, _ in trials), len(trials), sum(flag for _, flag in trials) / len(trials))
             for item, trials in side.items()
         }
         for place, side in found.items()
@@ -135,7 +149,7 @@ def compared_usd(analysis: Analysis, output: OutputResult) -> float | None:
 def batch_warnings(snapshot: Snapshot, results: Sequence[TrialResult]) -> Iterator[str]:
     """That costs are not as billed, and whose are not known; `results` are at the price without batches."""
     models, shares = snapshot.spec.models, batch_shares(snapshot)
-    told = ", ".join(f"{shares[model]:.0%} of {display_name(model, models)}" for model in models if model in shares)
+    told = ", ".join(f"{shares[model]} of {display_name(model, models)}" for model in models if model in shares)
     yield (
         f"Not the same requests of each model and size went in batches ({told}): {NOT_AS_BILLED}, so that models are"
         " compared and not ways of sending."

@@ -8,6 +8,7 @@ from evalkit.cli.fitted import fitted, fitting
 from evalkit.cli.terminal import WIDE
 from evalkit.conditional import mark
 from evalkit.main_clock import main_clock
+from evalkit.price_rows import batched_line
 from evalkit.sections.how_sure import resampled, rule_shares
 from evalkit.sections.scorecard import other_denominators
 from evalkit.sections.verdict import headline
@@ -42,7 +43,7 @@ def summary_table(analysis: "Analysis", width: int = WIDE) -> Table:
     columns = fitting(every, ("model",), width, _LEAST_FIRST)
     base = f"{plural(analysis.items, 'item')}; in brackets 95% intervals; bar {stated(analysis.decision.bar)}"
     unlike = other_denominators(analysis) if "per request" in columns else ""
-    told = "\n".join(filter(None, [base, *reasons, unlike, stability_line(analysis)]))
+    told = "\n".join(filter(None, [base, *reasons, batched_line(analysis), unlike, stability_line(analysis)]))
     return fitted(columns, ("model",), width, told)
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from evalkit import stats
 from evalkit.analysis.routing import Claim, PolicyValue
 from evalkit.models import display_name
-from evalkit.routing.figures import Figures
+from evalkit.routing.figures import LEAST_TIMED, Figures
 from evalkit.routing.flows import Worth
 from evalkit.routing.value import Field, Valued
 from evalkit.stats import Estimate
@@ -84,15 +86,24 @@ def _reaches(saved: Estimate, least: float) -> bool | None:
 
 
 def _first_layer(its: Valued) -> Claim:
-    extra = its.fitted.flow.extra_s
-    if extra is None:
-        none = no_estimate(
-            "it decides without a call; evalkit run --with-router MODEL measures one", 0.95, "order statistics"
-        )
-        return Claim(_DECIDING, "under 200 ms", its.policy.title, none, "seconds", None)
-    items = [i for i, row in enumerate(extra) for _ in row]
-    median = stats.quantile_clustered(extra.ravel(), items, 0.5)
-    holds = None
+    median, holds = _deciding_s(its), None
     if median.low is not None and median.high is not None:
         holds = True if median.high < FIRST_LAYER_S else False if median.low >= FIRST_LAYER_S else None
     return Claim(_DECIDING, "under 200 ms", its.policy.title, median, "seconds", holds)
+
+
+def _deciding_s(its: Valued) -> Estimate:
+    """The median of what deciding takes, as far as it was timed: a call in a batch is not, nor one that broke off."""
+    extra = its.fitted.flow.extra_s
+    known = np.zeros(0) if extra is None else np.isfinite(extra)
+    share = float(known.mean()) if known.size else 0.0
+    reason = ""
+    if extra is None:
+        reason = "it decides without a call; evalkit run --with-router MODEL measures one"
+    elif share < LEAST_TIMED:
+        reason = (
+            f"the time of {1 - share:.0%} of its calls is not known" if share else "no time of its calls was measured"
+        )
+    if extra is None or reason:
+        return no_estimate(reason, 0.95, "order statistics")
+    return stats.quantile_clustered(extra[known], np.nonzero(known)[0].tolist(), 0.5)

@@ -1,8 +1,9 @@
 """How sure: how the rule would fall on other items like these, what more data would settle, what the items can tell."""
 
 from collections.abc import Iterable, Sequence
+from math import fsum
 
-from evalkit.analysis.results import Analysis, ModelResult
+from evalkit.analysis.results import Analysis, ItemResult, ModelResult
 from evalkit.analysis.robust_results import Items, Stability
 from evalkit.blocks import (
     Block,
@@ -209,7 +210,7 @@ def _items(analysis: Analysis) -> Iterable[Block]:
         ),
         Fact(
             f"{percent(quality.ceiling)} are passed by every output",
-            words("They cost as much as the others, and cannot set options apart."),
+            words(_ceiling([item for item in analysis.outputs if is_settled(item, models)])),
         )
         if quality.ceiling
         else Fact("No item is passed by every output", words("No item is too easy for all options.")),
@@ -223,6 +224,17 @@ def _items(analysis: Analysis) -> Iterable[Block]:
     yield Facts(tuple(facts))
     if quality.warnings and 2 * rated >= items:  # of fewer, they are no word on the set
         yield Paragraph(words(" ".join(sentence(text) for text in quality.warnings)))
+
+
+def _ceiling(rated: Sequence[ItemResult]) -> str:
+    """What the items that every output passes took of the spend, where it is known and there are others."""
+    easy = [all(output.satisfied for output in item.outputs) for item in rated]
+    costs = [[output.cost_usd for output in item.outputs] for item in rated]
+    total = fsum(usd or 0.0 for of_item in costs for usd in of_item)
+    if all(easy) or not total or any(None in of_item for of_item in costs):
+        return "They cannot set options apart by quality."
+    spent = fsum(usd or 0.0 for of_item, passed in zip(costs, easy, strict=True) if passed for usd in of_item)
+    return f"They took {percent(spent / total)} of the spend on these items, and cannot set options apart by quality."
 
 
 def _floor(quality: Items, analysis: Analysis) -> str:

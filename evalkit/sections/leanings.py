@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 
-from evalkit.analysis.leanings import FASTEST_WORDS_S, Leaning
+from evalkit.analysis.leanings import FASTEST_WORDS_S, Haste, Leaning
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Cell, Column, Row, Section, strong, table, words
 from evalkit.stats import Estimate
+from evalkit.stats.estimate import no_estimate
 from evalkit.wording import doubt, estimated, plural, value
 
 ORDER = 83
+_NO_TIME = no_estimate("no time was measured", 0.95, "Wilson")
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -34,12 +36,23 @@ def build(analysis: Analysis) -> Section | None:
 
 def _heading(leanings: tuple[Leaning, ...]) -> str:
     swayed = [f"{each.grader} prefers the output shown {_side(each.first)}" for each in leanings if each.sways]
-    hasty = [each for each in leanings if each.hasty.value]
     read = [
-        f"{each.grader} graded {estimated(each.hasty, 'percent')} of items faster than they can be read"
-        for each in hasty
+        f"{each.grader} {_did(haste)} {estimated(haste.share, 'percent')} of {_which(haste)} faster than they can be"
+        " read"
+        for each in leanings
+        for haste in each.hasty
+        if haste.share.value
     ]
     return "; ".join([*swayed, *read]) or f"{_nobody(leanings)} to favour a place or to grade faster than reading takes"
+
+
+def _did(haste: Haste) -> str:
+    return "compared" if haste.rests == "preferences" else "graded"
+
+
+def _which(haste: Haste) -> str:
+    """The items; where grades and preferences are of two rounds, those of the one."""
+    return "items" if haste.rests == "both" else f"the items of round {haste.round_id}"
 
 
 def _nobody(leanings: tuple[Leaning, ...]) -> str:
@@ -55,8 +68,12 @@ def _rows(leaning: Leaning) -> Iterable[Row]:
     if leaning.first.value is not None:
         yield _row(leaning.grader, "Prefers the output shown first", leaning.first, "50%", shown[leaning.sways])
         yield _row(leaning.grader, "Prefers the longer output", leaning.longer, "unknown", "not a bias by itself")
-    hasty = "unknown" if leaning.hasty.value is None else shown[leaning.hasty.value > 0]
-    yield _row(leaning.grader, "Graded faster than it can be read", leaning.hasty, "0%", hasty)
+    for haste in leaning.hasty:
+        of_round = "" if haste.rests == "both" else f" (round {haste.round_id})"
+        what = f"{_did(haste).capitalize()} faster than it can be read{of_round}"
+        yield _row(leaning.grader, what, haste.share, "0%", shown[bool(haste.share.value)])
+    if not leaning.hasty:
+        yield _row(leaning.grader, "Graded faster than it can be read", _NO_TIME, "0%", "unknown")
 
 
 def _row(grader: str, what: str, found: Estimate, without: str, told: str) -> Row:

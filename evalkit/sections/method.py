@@ -238,7 +238,8 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
         if grading.people:
             yield "Shown", words(_shown(grading))
     if grading.judges:
-        yield "Judge", words(f"{listing(grading.judges)}; {_calibrated(analysis)}. {_weight(analysis)} See Graders.")
+        more = " Graders in the report has more." if analysis.agreement or analysis.judges else ""
+        yield "Judge", words(f"{listing(grading.judges)}; {_calibrated(analysis)}. {_weight(analysis)}{more}")
         yield "Judge's cost", words(_judge_cost(grading))
     outputs, ungraded = sum(m.counts.ungraded for m in analysis.models), sum(grading.ungraded.values())
     parts = listing([f"{reason}: {count:,}" for reason, count in sorted(grading.ungraded.items())])

@@ -25,6 +25,7 @@ from evalkit.chart_blocks import (
 from evalkit.denominators import shown_counts
 from evalkit.main_clock import NAMES, MainClock, main_clock, timed
 from evalkit.pairing import compare
+from evalkit.price_rows import batched_line
 from evalkit.series import clearing_router, clears, lineup, rank, routed, routing_may_clear
 from evalkit.stats import Estimate
 from evalkit.wording import (
@@ -35,7 +36,6 @@ from evalkit.wording import (
     in_cents,
     listing,
     money,
-    percent,
     plural,
     seconds,
     stated,
@@ -268,14 +268,8 @@ def _reading(analysis: Analysis) -> Text:
 
 def _as_billed(analysis: Analysis) -> str:
     """At which price costs are, where requests went in batches."""
-    outputs = [o.batched for item in analysis.outputs for o in item.outputs if o.cost_usd]
-    if analysis.without_batches:
-        return f"Here {NOT_AS_BILLED}. "
-    return (
-        f"Costs are as billed, {percent(sum(outputs) / len(outputs))} of them at batches' price. "
-        if any(outputs)
-        else ""
-    )
+    told = f"Here {NOT_AS_BILLED}" if analysis.without_batches else batched_line(analysis)
+    return f"{told}. " if told else ""
 
 
 def other_denominators(analysis: Analysis) -> str:
