@@ -475,6 +475,21 @@ def test_two_datasets_each_have_evidence_for_one_bump(git: Git, capsys: pytest.C
         DATASET.unlink(missing_ok=True)
 
 
+def test_a_fail_against_the_alias_stands_beside_a_pass_against_its_pin(
+    git: Git, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit(git, "app.py", 'MODEL = "claude-sonnet-4-6"\n')
+    write_evidence_files()
+    letters = DATASET.with_name("letters.jsonl")
+    letters.write_text('{"id": "b", "input": "Who wrote it?"}\n', encoding="utf-8")
+    of_letters = {"dataset_sha256": read_dataset(letters).sha256}
+    assert approve("fail", "--dataset", str(DATASET), baseline="claude-sonnet-4-5") == 0
+    assert approve("pass", "--dataset", str(letters), "--rubric", str(RUBRIC), **of_letters) == 0
+    capsys.readouterr()
+    assert main(["pins", "verify", "--changed", "main...HEAD"]) == 6
+    assert f"its gate ended fail on '{DATASET}', though another passed" in capsys.readouterr().err
+
+
 def test_a_way_back_by_evidence_on_what_a_change_brings_along_is_none(
     git: Git, capsys: pytest.CaptureFixture[str]
 ) -> None:

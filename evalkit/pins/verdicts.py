@@ -171,7 +171,7 @@ def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
         return None, [misfit]
     found = [(one, [*terms.misfits(one), *terms.faults(one, terms.hashes_of(one))]) for one in fitting]
     best, lacking = min(found, key=lambda pair: len(pair[1]))
-    failed = [one for one, _ in found if one.replaces == best.replaces and _still_fails(one, terms)]
+    failed = [one for one, _ in found if same_baseline(one.replaces, best.replaces) and _still_fails(one, terms)]
     if lacking or not failed:
         return best, lacking
     changed = len(terms.faults(failed[0], terms.hashes_of(failed[0]))) > 1
