@@ -168,7 +168,7 @@ def _look_notes(look: Look, alpha: float, verdict: Outcome, evidence: Evidence) 
     tested, spent = (listing([f"{one:.4f}" for one in errors]) for errors in (look.alphas, look.spent))
     yield f"looks at {at} items, tested one-sided at {tested}: alpha spent {spent}, never more than {alpha:g} in all"
     if look.wealth is not None:
-        yield f"fail fast: {min(look.wealth, 1e6):,.3g} to 1 so far, {look.wealth_needed:g} to 1 ends the gate"
+        yield f"fail fast: {min(look.wealth, 1e6):,.3g} to 1 at its highest, {look.wealth_needed:g} to 1 ends the gate"
     elif look.wealth_needed is not None:
         yield "no fail fast: people decided items for what a judge had said of them, and the judge alone the others"
     if look.next_share is None:

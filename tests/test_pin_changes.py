@@ -392,7 +392,7 @@ def test_evidence_on_what_a_change_brings_along_is_none_of_the_teams_own(
         assert main([*asked_for, *rubric]) == 6
         told = capsys.readouterr().err
         kind, here = option.removeprefix("--"), DATASET if option == "--dataset" else RUBRIC
-        assert f"its evidence is of the {kind} '{here}', and '{path}' is asked for; run the gate" in told
+        assert f"its evidence is of the {kind} '{here}', and the {kind} '{path}' is asked for; run the gate" in told
         command = ["pins", "unproven", "main...HEAD", *asked_for[4:], *rubric]
         assert main(command) == 0
         assert capsys.readouterr().out == f"{SONNET_45} claude-sonnet-4-6\n"
@@ -400,13 +400,13 @@ def test_evidence_on_what_a_change_brings_along_is_none_of_the_teams_own(
     Path("gate.yaml").write_text("quality: {margin: 0.1}\n", encoding="utf-8")
     capsys.readouterr()
     assert main([*asked, str(DATASET)]) == 6
-    assert "of the policy that no file holds, and 'gate.yaml' is asked for" in capsys.readouterr().err
+    assert "of a policy that is no file, and the policy 'gate.yaml' is asked for" in capsys.readouterr().err
     assert approve("pass", "--imported", dataset_sha256="0" * 64, policy_sha256=read_policy(
         "quality: {margin: 0.1}\n", "gate.yaml").sha256) == 0  # fmt: skip
     assert main(["pins", "verify", "--changed", "main...HEAD"]) == 0
     capsys.readouterr()
     assert main([*asked, str(DATASET)]) == 6
-    assert f"of the dataset that no file holds, and '{DATASET}' is asked for" in capsys.readouterr().err
+    assert f"of a dataset that is no file, and the dataset '{DATASET}' is asked for" in capsys.readouterr().err
 
 
 BEDROCK = "bedrock:us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -465,7 +465,7 @@ def test_two_datasets_each_have_evidence_for_one_bump(git: Git, capsys: pytest.C
     assert approve("fail", "--dataset", str(DATASET)) == 0
     capsys.readouterr()
     assert main(everywhere) == 6
-    assert f"its gate ended fail on '{DATASET}', though another passed" in capsys.readouterr().err
+    assert f"its gate ended fail on the dataset '{DATASET}', though another passed" in capsys.readouterr().err
     assert main([*everywhere, "--dataset", str(letters), "--rubric", str(RUBRIC)]) == 0, "that alone is asked for"
     DATASET.write_text('{"id": "a", "input": "Where was it?"}\n', encoding="utf-8")
     for _ in ("changed", "gone"):
@@ -487,7 +487,7 @@ def test_a_fail_against_the_alias_stands_beside_a_pass_against_its_pin(
     assert approve("pass", "--dataset", str(letters), "--rubric", str(RUBRIC), **of_letters) == 0
     capsys.readouterr()
     assert main(["pins", "verify", "--changed", "main...HEAD"]) == 6
-    assert f"its gate ended fail on '{DATASET}', though another passed" in capsys.readouterr().err
+    assert f"its gate ended fail on the dataset '{DATASET}', though another passed" in capsys.readouterr().err
 
 
 def test_a_way_back_by_evidence_on_what_a_change_brings_along_is_none(

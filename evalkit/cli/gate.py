@@ -129,6 +129,8 @@ def _compared(run: Path | None, baseline: str | None, candidate: str | None, ask
         models = _only(then.analysis, wanted[0], files[0]), _only(now.analysis, wanted[1], files[1])
         return _held_together(then, now, *models)
     if files:
+        if missing := [name for name in files if not Path(name).is_file()]:
+            raise UsageError(f"no run file {missing[0]!r}")
         raise UsageError(f"{files[0]!r} is a run file; name two, --baseline A.db --candidate B.db, and no third")
     both = _read(find_run(run))
     models = sides(both.snapshot.spec.models, baseline or wanted[0], candidate or wanted[1])

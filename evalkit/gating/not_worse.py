@@ -64,7 +64,7 @@ def share_result(
 
 
 def _nothing_to_lose(what: str, margin: float) -> str:
-    too_few = f"the baseline has {what} on too few items to lose {margin * 100:g} points"
+    too_few = f"the baseline has {what} on too few items to lose {_points(margin)}"
     return f"{too_few}: items that it does well on, or a smaller margin"
 
 
@@ -246,7 +246,7 @@ def _told(name: str, what: str, margin: float, tested: _Tested) -> CheckResult:
         name,
         "pass" if passed else "inconclusive",
         f"{what}: {value(estimate, 'points')} points ({limits}), {tested.basis}; "
-        f"a loss of {margin * 100:g} points {excluded}{tested.margin}{_beside(tested)}",
+        f"a loss of {_points(margin)} {excluded}{tested.margin}{_beside(tested)}",
         _limit(margin),
         estimate,
         "points",
@@ -289,7 +289,12 @@ def _beside(tested: _Tested) -> str:
 
 
 def _limit(margin: float) -> str:
-    return f"not {margin * 100:g} points worse"
+    return f"not {_points(margin)} worse"
+
+
+def _points(margin: float) -> str:
+    points = f"{margin * 100:g}"
+    return f"{points} point" if points == "1" else f"{points} points"
 
 
 def regressed(pairs: Paired) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ _GONE = (
     " it is a run file that was kept (`evalkit merge`), of the same dataset, rubric, prompt and epochs, or the same"
     " model at a provider that still serves it (`baseline` of the CI job)"
 )
+_GONE_FOR = "; the pin before has retired, so there is no way back to it"
 _RENEW = "its age is all: run it anew into another file (`evalkit run -o`), grade and gate that, and approve the report"
 _CLOCK = "set the clock of this machine, or of the one that made it, right; evidence of such a day is to be made anew"
 _NEW = "gate it against a pin that ran before, and approve the report with `evalkit pins approve`"
@@ -75,7 +76,7 @@ class Terms:
     def misfits(self, held: Approval) -> list[str]:
         """Which files an approval is of though others are asked for."""
         return [
-            f"its evidence is of the {kind} {_file(getattr(held, kind))}, and {_file(asked)} is asked for"
+            f"its evidence is of {_of_kind(kind, getattr(held, kind))}, and {_of_kind(kind, asked)} is asked for"
             for kind, asked in self.files.items()
             if getattr(held, kind) != asked
         ]
@@ -127,8 +128,9 @@ def verdicts(asked: Sequence[Asked], terms: Terms) -> Iterator[Verdict]:
         yield Verdict(one, tuple(problems), warnings, bool(lacking))
 
 
-def _file(path: str | None) -> str:
-    return "that no file holds" if path is None else shown(path)
+def _of_kind(kind: str, path: str | None) -> str:
+    """The dataset, rubric or policy that evidence is of or should be of."""
+    return f"a {kind} that is no file" if path is None else f"the {kind} {shown(path)}"
 
 
 def _remedy(asked: Asked, held: Approval | None, terms: Terms) -> str:
@@ -146,7 +148,9 @@ def _remedy(asked: Asked, held: Approval | None, terms: Terms) -> str:
         return new
     if held is None or held.verdict == "pass":
         return f"{_EVIDENCE}{back}"
-    return f"{_WORSE if held.verdict == 'fail' else _SETTLE}{back}"
+    if held.verdict == "fail":
+        return f"{_WORSE}{back if back != _GONE else _GONE_FOR}"
+    return f"{_SETTLE}{back}"
 
 
 def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
@@ -176,7 +180,7 @@ def _best(asked: Asked, terms: Terms) -> tuple[Approval | None, list[str]]:
         return best, lacking
     changed = len(terms.faults(failed[0], terms.hashes_of(failed[0]))) > 1
     since = "; what that was of has changed since, so gate it again" if changed else ""
-    return failed[0], [f"its gate ended fail on {_file(failed[0].dataset)}, though another passed{since}"]
+    return failed[0], [f"its gate ended fail on {_of_kind('dataset', failed[0].dataset)}, though another passed{since}"]
 
 
 def _still_fails(held: Approval, terms: Terms) -> bool:
