@@ -23,6 +23,7 @@ from evalkit.records import Usage
 TOO_FEW = "a tag of which the run has too few items (it tests the 8 most frequent): add some, or log difficulties"
 NO_ITEM = "a difficulty that no item of the run has: add items of it"
 SHORTER = "a prompt shorter than the run's on its part, whose input and output the run has no rates of"
+FEW = "a part of too few items to show anything of, fewer than 29: add items"
 UNKNOWN = "a tag that no item of the run has: add items with it, or log the test set's tags alone"
 
 
@@ -63,8 +64,8 @@ def tagged() -> Analysis:
         ({"difficulty": "hard", "tags": ["a"]}, NO_ITEM),
         ({"tags": ["a"]}, "moves"),
         ({"tags": ["a", "all"]}, "moves"),
-        ({"tags": ["b"]}, "kept"),
-        ({"tags": ["a", "medical"]}, "kept"),
+        ({"tags": ["b"]}, FEW),
+        ({"tags": ["a", "medical"]}, FEW),
         ({"tags": ["legal"]}, TOO_FEW),
         ({"tags": ["a", "legal"]}, TOO_FEW),
         ({"tags": ["a", "rare"]}, TOO_FEW),
@@ -195,10 +196,54 @@ def test_what_a_request_costs_is_asked_of_the_items_most_like_it_at_the_logs_mix
     rows = [line(day, output_tokens=3_000 + day % 5, **asked) for day in range(42)]
     assert moved(read(*rows), combined(750)).no_cheaper == len(rows), "1.44 times the cost"
     (move,) = moved(read(*rows), combined(400)).moves
-    assert (move.nearest, move.items) == (("a", "b"), 20)
+    assert (move.nearest, move.items) == ((("a", "b"),), 20)
     assert move.cost_ratio.value == pytest.approx((3_000 + 60_000) / 80_000, rel=0.01)
     told = "\n".join(production_lines(production(read(*rows), combined(400), Prices())))
     assert "on the 20 items with a and b Sonnet 4.6 satisfied 100% and Opus 4.6 100%" in told
+
+
+def test_the_costs_of_a_tag_are_asked_beside_a_difficulty() -> None:
+    """Of 30 hard items with a tag Sonnet writes five times as much; no easy one has it."""
+    book = Book(spec((OPUS, SONNET), rates={m: LIST_PRICES.tiers(m, MONDAY) for m in (OPUS, SONNET)}))
+    for i in range(230):
+        book.item(f"i{i:03d}", difficulty="easy" if i < 100 else "hard", tags=("legal",) if i >= 200 else ())
+        for model in (OPUS, SONNET):
+            usage = Usage(1000 + i, (1500 if model == SONNET and i >= 200 else 300) + i % 7)
+            usd = LIST_PRICES.price(model, usage, MONDAY).usd
+            book.trial(f"i{i:03d}", answered(usd, usage=usage), model=model, level=1)
+    asked: Mapping[str, Any] = {"model": OPUS, "difficulty": "easy", "input_tokens": 1100, "output_tokens": 300}
+    found = moved(read(line(**asked), line(1, tags=["legal"], **asked)), analyze(book.snapshot()))
+    assert (sum(move.requests for move in found.moves), found.no_cheaper) == (1, 1)
+
+
+@pytest.mark.parametrize("first", ["a", "c"])
+def test_of_kinds_with_as_much_in_common_all_items_say_what_requests_cost(first: str) -> None:
+    """Twenty items share two tags with the requests, and twenty others two; by whichever name."""
+    last = "c" if first == "a" else "a"
+    book = Book(spec((DEAR, CHEAP)))
+    for i in range(340):
+        tags = (first, "b") if i < 20 else ("b", last) if i < 40 else ("abc"[i % 3],)
+        book.item(f"i{i:03d}", tags=tags)
+        cheap = 0.01 if i < 20 else 0.03 if i < 40 else 0.025
+        for model, usd in ((DEAR, 0.05), (CHEAP, cheap)):
+            book.trial(f"i{i:03d}", answered(usd + i % 7 / 1e4), model=model, level=1)
+    (move,) = moved(read(line(model=DEAR, tags=["a", "b", "c"])), analyze(book.snapshot())).moves
+    assert (move.nearest, move.items) == ((("a", "b"), ("b", "c")), 40)
+    assert move.cost_ratio.value == pytest.approx(0.4, rel=0.02)
+
+
+@pytest.mark.parametrize(("items", "handled"), [(84, 0.0), (99, 1.0)])
+def test_a_test_set_of_usual_size_shows_what_it_can(items: int, handled: float) -> None:
+    """Three difficulties, tags and sizes, and two models that pass all: 29 items of a part show it."""
+    book = Book(spec((DEAR, CHEAP)))
+    for i in range(items):
+        book.item(f"i{i:03d}", difficulty=("easy", "medium", "hard")[i % 3], tags=("abcde"[i % 5],))
+        for model, usd in ((DEAR, 0.05), (CHEAP, 0.02)):
+            book.trial(f"i{i:03d}", answered(usd + i % 7 / 1000), model=model, level=1)
+    rows = [line(day, model=DEAR, difficulty=("easy", "hard")[day % 2], tags=["a"]) for day in range(10)]
+    found = moved(read(*rows), analyze(book.snapshot()))
+    assert found.share.value == handled
+    assert found.unmapped == ({} if handled else {FEW: 10})
 
 
 def test_requests_that_are_kept_for_what_else_they_say_are_told_as_that() -> None:
@@ -469,6 +514,40 @@ def test_a_bump_within_a_log_leaves_its_saving_what_it_is(week: int) -> None:
         assert logged.saving.reason == "2 whole weeks since 2026-10-20, when what would move changed, fewer than 4"
     else:
         assert logged.saving.value == pytest.approx(whole.value, rel=0.01)
+
+
+def test_a_bump_is_seen_though_each_kind_of_request_is_rare() -> None:
+    """Two requests a day of some thirty combinations; Opus 4.5 for five weeks and then 4.6, or all by 4.6."""
+    book, lot = Book(spec((BEFORE, OPUS, SONNET))), np.random.default_rng(3)
+    for i in range(240):
+        tags = tuple(lot.choice(list("abcde"), 1 + i % 2, replace=False))
+        book.item(f"i{i:03d}", difficulty=("easy", "medium", "hard")[i % 3], tags=tags)
+        for model, usd in ((BEFORE, 0.05), (OPUS, 0.05), (SONNET, 0.03)):
+            book.trial(f"i{i:03d}", answered(usd + i % 7 / 1000), model=model, level=1)
+    run = analyze(book.snapshot())
+    asked: list[tuple[int, Mapping[str, Any]]] = [
+        (n, {"difficulty": lot.choice(["easy", "medium", "hard"]), "tags": [*lot.choice([*"abcde"], 1 + n % 2, False)]})
+        for n in range(140)
+    ]
+    bumped, whole = (
+        production(read(*[line(n / 2, model=first if n < 70 else OPUS, **said) for n, said in asked]), run, Prices())
+        for first in (BEFORE, OPUS)
+    )
+    assert len(bumped.moved.moves) > 20
+    assert all(move.ended == (move.current == BEFORE) for move in bumped.moved.moves)
+    assert bumped.saving.value == pytest.approx(whole.saving.value, rel=0.1)
+
+
+@pytest.mark.parametrize(("grow", "told"), [(1.1, True), (1.0, False)])
+def test_a_saving_that_grows_is_said_to_be_no_level(grow: float, told: bool) -> None:
+    rows = [
+        line(7 * week + day, model=OPUS, difficulty="easy", input_tokens=1200, output_tokens=round(1000 * grow**week))
+        for week in range(10)
+        for day in range(week % 2, 7)
+    ]
+    logged = production(read(*rows), tagged(), Prices())
+    assert any("times a week: the last 4 weeks alone come to $" in text for text in logged.saving.warnings) == told
+    assert any("the last 4 weeks alone" in text for text in production_lines(logged)) == told
 
 
 @pytest.mark.parametrize(("days", "until"), [((29, 60), 84), ((7, 21, 35, 49, 63), 76)])

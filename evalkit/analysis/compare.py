@@ -1,6 +1,6 @@
 """Models against each other on the same items: paired, and corrected for the number of comparisons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import TypeVar
@@ -30,9 +30,13 @@ def adjusted(found: Sequence[_P]) -> tuple[_P, ...]:
     )
 
 
-def adjust(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjustment over the tests that were made; what could not be tested stays without p."""
-    adjusted = iter(stats.holm([p for p in p_values if p is not None]))
+Adjustment = Callable[[list[float]], list[float]]
+"""Adjusted p-values of a family, in the order given."""
+
+
+def adjust(p_values: Sequence[float | None], by: Adjustment = stats.holm) -> list[float | None]:
+    """Adjusted over the tests that were made, by Holm unless told otherwise; what could not be tested has no p."""
+    adjusted = iter(by([p for p in p_values if p is not None]))
     return [None if p is None else next(adjusted) for p in p_values]
 
 

@@ -61,18 +61,18 @@ def said_by(difficulty: str | None, tags: Iterable[str]) -> Said:
     return frozenset({*of_difficulty, *(("tag", tag) for tag in tags)})
 
 
-def several(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
-    """Those of several things, with most in common first; of as many, the one with the most items."""
-    found = [kind for kind in kinds if len(kind.said) > 1]
-    return tuple(sorted(found, key=lambda kind: (-len(kind.said), -len(kind.items), sorted(kind.said))))
-
-
-def nearest(kinds: Iterable[Kind]) -> Kind | None:
-    """The kind with most in common, its difficulty always if that tells anything; None where it is a single thing."""
+def nearest(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
+    """The kinds with most in common, several things and the difficulty always if that tells anything; of as many, all.
+    None of them where only single things are."""
     found = tuple(kinds)
-    hard = any(name == "difficulty" for kind in found for name, _ in kind.said)
-    with_it = (kind for kind in several(found) if not hard or any(name == "difficulty" for name, _ in kind.said))
-    return next(with_it, None)
+    hard = any(_has_difficulty(kind) for kind in found)
+    several = [kind for kind in found if len(kind.said) > 1 and _has_difficulty(kind) == hard]
+    most = max((len(kind.said) for kind in several), default=0)
+    return tuple(kind for kind in several if len(kind.said) == most)
+
+
+def _has_difficulty(kind: Kind) -> bool:
+    return any(name == "difficulty" for name, _ in kind.said)
 
 
 def _order(said: Said) -> tuple[int, list[Key]]:

@@ -16,7 +16,7 @@ from evalkit.stats import Estimate
 @dataclass(frozen=True)
 class Place:
     """What requests have in common: the model that would take them (their own if none), the parts they belong to, the
-    kinds of items that have several of the things they say, the `nearest` of them, and their side of the price cliffs.
+    kinds of items that have any of the things they say, the `nearest` of them, and their side of the price cliffs.
     One for all requests alike, since its figures take long."""
 
     current: str
@@ -26,17 +26,16 @@ class Place:
     longest: Longest = field(compare=False)
     sides: Mapping[str, Side] = field(compare=False)
     beyond: Beyond = (False, False)
-    nearest: Kind | None = None
+    nearest: tuple[Kind, ...] = ()
     kinds: tuple[Kind, ...] = ()
     splits: Mapping[str, Split] = field(default_factory=dict, compare=False)
     flat: frozenset[str] = field(default=frozenset(), compare=False)
 
     @cached_property
     def items(self) -> frozenset[str]:
-        """Those that say what the requests cost: the nearest kind, else all of their parts."""
-        if self.nearest is not None:
-            return self.nearest.items
-        return frozenset(item for part in self.parts for item in part.item_ids)
+        """Those that say what the requests cost: of the nearest kinds, else all of their parts."""
+        of_kinds = frozenset(item for kind in self.nearest for item in kind.items)
+        return of_kinds or frozenset(item for part in self.parts for item in part.item_ids)
 
     @cached_property
     def alike(self) -> list[str]:
@@ -117,11 +116,11 @@ class Going:
     @cached_property
     def costs_less(self) -> bool:
         """Whether it is shown, of several parts on each: what is saved on one hides what another costs more. Nor may it
-        be shown to cost more on any kind of items that have several of the things that the requests say."""
+        be shown to cost more on any kind of items that have some of the things that the requests say."""
         place = self.place
         alone = zip(place.keys, place.parts, strict=True)
-        parts = [replace(place, keys=(key,), parts=(part,), nearest=None, kinds=()) for key, part in alone]
-        kinds = [replace(place, nearest=kind, kinds=()) for kind in place.kinds]
+        parts = [replace(place, keys=(key,), parts=(part,), nearest=(), kinds=()) for key, part in alone]
+        kinds = [replace(place, nearest=(kind,), kinds=()) for kind in place.kinds]
         less = [self.cost_ratio, *(one.cost_ratio(self.mix) for one in parts)]
         tried = [one.cost_ratio(self.mix) for one in kinds if len(one.alike) >= FEWEST_ALIKE]
         return all(_is_shown(r, less=True) for r in less) and not any(_is_shown(r, less=False) for r in tried)

@@ -7,7 +7,8 @@ from math import fsum
 
 from evalkit import stats
 from evalkit.analysis.evidence import State, by_interval
-from evalkit.analysis.movable import Moved, moved
+from evalkit.analysis.movable import moved
+from evalkit.analysis.moves import Moved
 from evalkit.analysis.priced_otherwise import FAST, IN_REGION
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.savings import METHOD, monthly_saving

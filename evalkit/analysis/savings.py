@@ -8,7 +8,8 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from evalkit.analysis.movable import Move, Moved
+from evalkit import stats
+from evalkit.analysis.moves import Move, Moved
 from evalkit.analysis.sweep import HARDLY_WORSE
 from evalkit.stats import Estimate
 from evalkit.stats.distributions import t
@@ -19,8 +20,6 @@ from evalkit.usage_log import UsageLine
 
 METHOD = "weekly means, t, with the run's cost ratio by delta"
 FEWEST_WEEKS = 4
-_LARGE = 0.1
-"""Share of the requests that would move, of which a saving says what comes."""
 WEEKS_A_MONTH = 365.25 / 12 / 7
 
 
@@ -42,44 +41,51 @@ def monthly_saving(
         unpriced += cost is None
         day = line.at.date()
         spent[move][day - timedelta(days=day.weekday())] += cost or 0.0
-    changed = _changed(found.moves)
-    weeks = [week for week in weeks if week.isoformat() >= changed]
-    reason = _why_none(found, unpriced, len(weeks), changed)
+    weeks = [week for week in weeks if week.isoformat() >= found.since]
+    reason = _why_none(found, unpriced, len(weeks))
     if reason:
         return no_estimate(reason, 0.95, METHOD, len(weeks))
     shares = [1 - (move.cost_ratio.value or 0.0) for move in found.moves]
     weekly = [sum(share * spent[i][week] for i, share in enumerate(shares)) for week in weeks]
-    value = mean(weekly) * WEEKS_A_MONTH
+    value, trend = mean(weekly) * WEEKS_A_MONTH, _trend(weekly)
     spread = _spread(found.moves, spent, weeks)
     if spread is None or is_constant(np.array(weekly), abs(value)):
         few = "a cost ratio rests on too few items for an interval"
         why = few if spread is None else f"all {len(weeks)} weeks save the same"
-        return Estimate(value, None, None, 0.95, len(weeks), METHOD, (f"no interval: {why}",))
+        return Estimate(value, None, None, 0.95, len(weeks), METHOD, (f"no interval: {why}", *trend))
     half = float(t.isf(0.025, len(weeks) - 1)) * hypot(stdev(weekly) / sqrt(len(weeks)), spread) * WEEKS_A_MONTH
-    return Estimate(value, value - half, value + half, 0.95, len(weeks), METHOD)
+    return Estimate(value, value - half, value + half, 0.95, len(weeks), METHOD, trend)
 
 
-def _changed(moves: Sequence[Move]) -> str:
-    """The day from which on those that are a good part of all are what they are now; empty if none began or ended."""
-    large = [move for move in moves if move.requests >= _LARGE * sum(each.requests for each in moves)]
-    ends = [date.fromisoformat(move.last) + timedelta(days=1) for move in large if move.ended]
-    return max([move.first for move in large if move.began] + [day.isoformat() for day in ends], default="")
+def _trend(weekly: Sequence[float]) -> tuple[str, ...]:
+    """That the weeks are no level, so that their mean is none of what comes."""
+    if min(weekly) <= 0 or len(weekly) <= FEWEST_WEEKS:
+        return ()
+    growth = stats.growth(weekly)
+    if growth.value is None or growth.low is None or growth.high is None or growth.low <= 1 <= growth.high:
+        return ()
+    lately = mean(weekly[-FEWEST_WEEKS:]) * WEEKS_A_MONTH
+    return (
+        f"it changes by {growth.value:.3g} times a week: the last {FEWEST_WEEKS} weeks alone come to ${lately:,.2f} a"
+        " month",
+    )
 
 
-def _why_none(found: Moved, unpriced: int, weeks: int, changed: str) -> str:
+def _why_none(found: Moved, unpriced: int, weeks: int) -> str:
     if not found.moves:
         if found.unordered:
             return found.unordered
         cheaper = "model that costs less there" if found.no_cheaper else "cheaper model"
         apart = [f"{found.set_aside:,} set aside by the size of their prompt"] * bool(found.set_aside)
         apart += [f"{found.worse:,} on which it is shown to be worse by what else they say"] * bool(found.worse)
+        apart += [f"{found.few:,} on parts of too few items"] * bool(found.few)
         but = f" but {' and '.join(apart)}" if apart else ""
         return f"no request{but} belongs to a part on which a {cheaper} is shown to be {HARDLY_WORSE}"
     if all(move.ended for move in found.moves):
         return f"the requests that would move have ended: the last was on {max(move.last for move in found.moves)}"
     if unpriced:
         return f"{unpriced:,} of the requests that would move are unpriced"
-    since = f" since {changed}, when what would move changed" if changed else ""
+    since = f" since {found.since}, when what would move changed" if found.since else ""
     return f"{weeks} whole weeks{since}, fewer than {FEWEST_WEEKS}" if weeks < FEWEST_WEEKS else ""
 
 

@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from math import exp, fsum, log
 
 from evalkit import stats
-from evalkit.analysis.compare import adjust, equal_costs_p
+from evalkit.analysis.compare import Adjustment, adjust, equal_costs_p
 from evalkit.analysis.evidence import Evidence
 from evalkit.analysis.hedge import reaching
 from evalkit.analysis.results import Analysis, Slice
@@ -65,7 +65,7 @@ class Holds:
     """Whether a cheaper model is no worse than another by the margin on a part of the items (its kind and name).
 
     `difference`: paired, with the 90 % interval that goes with a one-sided test at 5 %. `p_value`: one-sided, adjusted
-    by Holm over the family of tests it belongs to; None where there are too few items to test. `p_worse`: the same of
+    over the family of tests it belongs to; None where there are too few items to test. `p_worse`: the same of
     no loss at all.
     """
 
@@ -289,8 +289,8 @@ def difference_p(sides: Shared, seed: int) -> float | None:
     return stats.mcnemar_midp(round(counts.gain), round(counts.loss))
 
 
-def holding(family: Sequence[Challenge]) -> tuple[Holds, ...]:
-    """Non-inferiority in each test, one-sided, adjusted by Holm over the whole family.
+def holding(family: Sequence[Challenge], by: Adjustment = stats.holm) -> tuple[Holds, ...]:
+    """Non-inferiority in each test, one-sided, adjusted over the whole family, by Holm unless told otherwise.
 
     Parts that equal models could not pass alone (`least_items`) are not tested, so as not to burden the others. The
     enumeration, which takes long, is done for those alone that the score test shows: it never shows more. Both p and
@@ -300,12 +300,12 @@ def holding(family: Sequence[Challenge]) -> tuple[Holds, ...]:
     quick = [_worst_p(s, exact=False) if len(s.candidate) >= least_items(s.epochs) else None for s in sides]
     p_values = [
         p if adjusted is None or adjusted > ALPHA or len(s.candidate) > _EXACT_MOST else _worst_p(s)
-        for s, p, adjusted in zip(sides, quick, adjust(quick), strict=True)
+        for s, p, adjusted in zip(sides, quick, adjust(quick, by), strict=True)
     ]
-    losses = adjust([None if p is None else _least_loss_p(s) for s, p in zip(sides, p_values, strict=True)])
+    losses = adjust([None if p is None else _least_loss_p(s) for s, p in zip(sides, p_values, strict=True)], by)
     return tuple(
         Holds(test.candidate.model, test.kind, test.part, _tested(s, p), p, s.epochs, loss)
-        for test, s, p, loss in zip(family, sides, adjust(p_values), losses, strict=True)
+        for test, s, p, loss in zip(family, sides, adjust(p_values, by), losses, strict=True)
     )
 
 

@@ -8,6 +8,8 @@ from typing import TypeVar
 from evalkit.frozen import dataclass
 
 _CHANCE = 0.05
+_LARGE = 0.1
+"""Share of all requests; what is less says little of what comes."""
 _Kind = TypeVar("_Kind", bound=Hashable)
 
 
@@ -41,3 +43,13 @@ def spans(
         ended = bool(weeks) and end < weeks[-1] and per_day_then * after >= enough
         found[kind] = Span(begin, end, began, ended)
     return found
+
+
+def settled_since(found: Mapping[_Kind, Span], counts: Mapping[_Kind, int], total: int) -> str:
+    """The day from which on each kind that is a good part of all requests is what it is now; empty if none began or
+    ended within the log."""
+    large = [span for kind, span in found.items() if counts[kind] >= _LARGE * total]
+    days = [span.first for span in large if span.began] + [
+        span.last + timedelta(days=1) for span in large if span.ended
+    ]
+    return max(days).isoformat() if days else ""

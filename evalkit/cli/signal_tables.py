@@ -77,7 +77,8 @@ def _moves(logged: "Production") -> Iterator[str]:
             f" items to {display_name(move.toward, models)}, {beyond}at {estimated(move.cost_ratio, 'ratio')} the cost"
             f" {mix}{ended}"
         )
-        near = f"on the {plural(move.items, 'item')} with {listing(move.nearest)}" if move.nearest else "there"
+        kinds = listing([listing(names) for names in move.nearest], "or")
+        near = f"on the {plural(move.items, 'item')} with {kinds}" if kinds else "there"
         yield (
             f"      {near} {display_name(move.toward, models)} satisfied {_share(move.satisfied)} and"
             f" {display_name(move.current, models)} {_share(move.satisfied_now)}"
@@ -96,6 +97,8 @@ def _moves(logged: "Production") -> Iterator[str]:
     saving = logged.saving
     month = "" if saving.value is None else " a month"
     yield f"  moving them would save {value(saving, 'money')}{month} ({_why(saving)})"
+    if saving.low is not None:
+        yield from (f"  ! {warning}" for warning in saving.warnings)
     for model, count in {move.toward: move.escalated for move in found.moves if move.escalated}.items():
         yield (
             f"  ! {display_name(model, models)} was escalated {plural(count, 'time')} in this log: requests to it above"
