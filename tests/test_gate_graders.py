@@ -93,6 +93,26 @@ def test_a_few_outputs_that_the_stricter_of_two_could_not_tell_may_hide_a_loss_o
         refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
 
 
+@pytest.mark.parametrize(
+    ("graders", "unread", "items"),
+    [((JUDGE, "judge b"), (0, 9), 300), ((JUDGE, "judge b"), (1, 20), 300), (("ann", "ben"), (0, 9), 600)],
+)
+def test_a_few_outputs_of_one_side_that_one_of_two_could_not_tell_are_no_unlike_shares(
+    graders: tuple[str, str], unread: tuple[int, int], items: int
+) -> None:
+    """Under a tenth of the items for judges, two in a hundred for people, however surely it is more than by chance."""
+    steady, unsure = graders
+    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
+    for item in range(items):
+        for model, open_ in zip((BASELINE, CANDIDATE), unread, strict=True):
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model)
+            book.grade(trial, 1, grader=steady)
+            known = item * 7 % items >= open_
+            book.grade(trial, 1 if known else None, grader=unsure, ungraded_reason=None if known else "cannot tell")
+    snapshot = book.snapshot()
+    refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
+
+
 def handed_out(seed: int, people: int, to_strict: tuple[float, float], items: int = 200) -> str | None:
     """Why outputs are refused that so many people graded, one each, of whom half got that share of each side; if so."""
     draw, book = np.random.default_rng(seed), Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])

@@ -121,15 +121,18 @@ def _refuse_unlike_shares(
                 f"{sides.on}{_called(name, everybody)} graded {here:,.0f} of {len(graded):,} items' outputs of"
                 f" {sides.names[0]} and {there:,.0f} of {sides.names[1]}{_mended(name, sides.unsure)}"
             )
-    _refuse_unlike_crowds(sides, words, everybody)
+    _refuse_unlike_crowds(sides, words, everybody, least)
 
 
 def _refuse_unlike_crowds(
-    sides: _Sides, words: Sequence[tuple[Mapping[str | int, float], Mapping[str | int, float]]], everybody: str
+    sides: _Sides,
+    words: Sequence[tuple[Mapping[str | int, float], Mapping[str | int, float]]],
+    everybody: str,
+    least: float,
 ) -> None:
     """IntegrityError where many, each of whom graded few outputs, graded so unlike parts of the two sides together as
     hardly comes of chance: the sum of everybody's squared differences against that with the sides of whole items
-    exchanged at random."""
+    exchanged at random. More than the `least` share of the items would have to change hands to make them alike."""
     names = sorted({name for of in words for side in of for name in side if isinstance(name, str)})
     if len(names) < 2:
         return
@@ -137,8 +140,8 @@ def _refuse_unlike_crowds(
     found = np.square(apart.sum(axis=0))
     flips = np.random.default_rng(0).choice((-1.0, 1.0), (_DRAWS, len(words)))
     more = np.count_nonzero(np.square(flips @ apart).sum(axis=1) >= found.sum() - _ROUNDING)
-    share = np.abs(apart.sum(axis=0)).sum() / max(1.0, np.abs(apart).sum())
-    if sides.criteria * (1 + more) / (1 + _DRAWS) < _BY_CHANCE and share > _HARDLY:
+    to_change_hands = np.abs(apart.sum(axis=0)).sum() / 2
+    if sides.criteria * (1 + more) / (1 + _DRAWS) < _BY_CHANCE and to_change_hands > least * len(words):
         most = [names[place] for place in np.argsort(-found, kind="stable")[:3].tolist()]
         others = f" and {len(names) - len(most):,} other {everybody}" if len(names) > len(most) else ""
         raise IntegrityError(
