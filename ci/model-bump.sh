@@ -248,7 +248,7 @@ prove() { # BASELINE CANDIDATE: one run of both, graded together, gated, and app
   append "$out/gate-$name.md" "$out/gates.md" "$most_bytes"
   evalkit report "$run" -o "$out/report-$name.html" >/dev/null || return "$(worse "$code" $?)"
   [ "$approved" -eq 0 ] || return "$(worse "$code" "$approved")"
-  cp "$lock" "$out/" || return "$(worse "$code" 5)"
+  [ "$out/${lock##*/}" -ef "$lock" ] || cp "$lock" "$out/" || return "$(worse "$code" 5)" # which may lie there
   return "$code"
 }
 

@@ -224,8 +224,11 @@ def flip_rate(evidence: Evidence) -> stats.Estimate:
     return stats.mean_share(differing)
 
 
-def notices(report: GateReport) -> bool:
-    """Whether the gate fails a candidate that is known to be worse, and for its quality if it looks at that."""
+def notices(report: GateReport) -> bool | None:
+    """Whether the gate fails a candidate that is known to be worse, and for its quality if it looks at that; None where
+    a later look may tell."""
+    if report.verdict == "inconclusive" and report.look is not None and not report.look.is_last:
+        return None
     quality = [check for check in report.checks if check.name.split(":")[0] == "quality"]
     return report.verdict == "fail" and (not quality or any(check.outcome == "fail" for check in quality))
 

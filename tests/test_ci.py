@@ -790,6 +790,31 @@ def test_a_full_disk_is_no_gate_that_failed_and_no_run_that_succeeded(
     assert not any(call.startswith(("grade", "merge", "gate ")) for call in calls)
 
 
+@pytest.mark.parametrize(
+    "told", [{"EVALKIT_OUT": "."}, {"EVALKIT_LOCK": "evalkit-out/evalkit.lock"}, {"EVALKIT_LOCK": "ci/evalkit.lock"}]
+)
+def test_a_lock_that_lies_where_files_are_written_is_not_copied_onto_itself(
+    told: dict[str, str], tmp_path: Path
+) -> None:
+    fake = tmp_path / "bin" / "evalkit"
+    fake.parent.mkdir()
+    lock = told.get("EVALKIT_LOCK", "evalkit.lock")
+    known = f'"pins verify") [ ! -f {lock} ] || exit 0; '
+    fake.write_text(
+        FAKE.replace("echo lock >evalkit.lock", f"echo lock >{lock}").replace('"pins verify") ', known),
+        encoding="utf-8",
+    )
+    fake.chmod(0o755)
+    environment = {
+        "PATH": f"{fake.parent}:{os.environ['PATH']}", "EVALKIT_DATASET": "set.jsonl", "EVALKIT_EVIDENCE": "always",
+        "RUN_CODE": "0", "GATE_CODE": "0", "SIZE": "1",
+    }  # fmt: skip
+    done = subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, env=environment | told, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"same file" not in done.stderr
+    assert (tmp_path / told.get("EVALKIT_OUT", "evalkit-out") / "evalkit.lock").read_text(encoding="utf-8") == "lock\n"
+
+
 def test_two_pins_that_are_bumped_to_one_model_have_a_report_each(tmp_path: Path) -> None:
     """The one fails and the other passes: what fails must not vanish from the job's files."""
     fake = tmp_path / "bin" / "evalkit"

@@ -1,5 +1,6 @@
 """Whose word decides on each side of a gate: where some could not tell, and criterion by criterion."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -93,15 +94,52 @@ def test_a_few_outputs_that_the_stricter_of_two_could_not_tell_may_hide_a_loss_o
         refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
 
 
-def handed_out(seed: int, people: int, to_strict: tuple[float, float], items: int = 200) -> str | None:
-    """Why outputs are refused that so many people graded, one each, of whom half got that share of each side; if so."""
+@pytest.mark.parametrize(
+    ("graders", "unread", "items"),
+    [((JUDGE, "judge b"), (0, 9), 300), ((JUDGE, "judge b"), (1, 20), 300), (("ann", "ben"), (0, 9), 600)],
+)
+def test_a_few_outputs_of_one_side_that_one_of_two_could_not_tell_are_no_unlike_shares(
+    graders: tuple[str, str], unread: tuple[int, int], items: int
+) -> None:
+    """Under a tenth of the items for judges, two in a hundred for people, however surely it is more than by chance."""
+    steady, unsure = graders
+    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
+    for item in range(items):
+        for model, open_ in zip((BASELINE, CANDIDATE), unread, strict=True):
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model)
+            book.grade(trial, 1, grader=steady)
+            known = item * 7 % items >= open_
+            book.grade(trial, 1 if known else None, grader=unsure, ungraded_reason=None if known else "cannot tell")
+    snapshot = book.snapshot()
+    refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
+
+
+def handed_out(
+    seed: int,
+    people: int,
+    to_strict: tuple[float, float],
+    items: int = 200,
+    kind: Callable[[int], str] | None = None,
+    by_kind: bool = False,
+) -> str | None:
+    """Why outputs are refused that so many people graded, one each, of whom half got that share of each side; if so.
+
+    `kind`: the tag of each item; `by_kind`: the two halves of the people change places on items of another than `a`.
+    """
     draw, book = np.random.default_rng(seed), Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
     for item in range(items):
-        for model, strict in zip((BASELINE, CANDIDATE), to_strict, strict=True):
+        tags = (kind(item),) if kind else ()
+        book.item(f"item-{item:03d}", tags=tags)
+        swapped = by_kind and "a" not in tags
+        for model, strict in zip((BASELINE, CANDIDATE), to_strict[::-1] if swapped else to_strict, strict=True):
             who = int(draw.integers(people // 2)) + people // 2 * (draw.random() < strict)
             book.grade(
                 book.trial(f"item-{item:03d}", answered(served_model=model), model=model), 1, grader=f"p{who:03d}"
             )
+    return why_refused(book)
+
+
+def why_refused(book: Book) -> str | None:
     snapshot = book.snapshot()
     try:
         refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
@@ -124,6 +162,34 @@ def test_a_crowd_of_whom_the_strict_graded_more_of_one_side_is_refused() -> None
 def test_a_crowd_that_outputs_were_handed_out_to_by_chance_is_not(people: int, items: int) -> None:
     """Somebody with four outputs has all of one model once in eight times."""
     assert sum(handed_out(seed, people, (0.5, 0.5), items) is not None for seed in range(20)) <= 1
+
+
+@pytest.mark.parametrize("people", [2, 14])
+def test_people_who_change_places_between_kinds_of_items_are_refused_on_one_kind(people: int) -> None:
+    """Of a set that lies sorted, who grades the baseline's first half and the candidate's second grades one kind."""
+    for seed in range(5):
+        told = handed_out(seed, people, (1.0, 0.0), kind=lambda item: "a" if item < 100 else "b", by_kind=True)
+        assert re.match(r"on the 100 items of '[ab]', p\d+(, p\d+)? and .* graded unlike shares of", told or ""), told
+
+
+@pytest.mark.parametrize("people", [2, 14])
+def test_people_who_change_places_within_each_kind_of_items_are_not(people: int) -> None:
+    """Nor are those to whom outputs were handed out by chance, whatever tags there are."""
+    for kind in (lambda item: str(item % 2), lambda item: f"tag {item % 12}"):
+        told = [handed_out(seed, people, (0.5, 0.5), kind=kind) for seed in range(20)]
+        assert sum(why is not None for why in told) <= 1
+    assert not latin(people, kind=lambda item: str(item // 2 % 2))
+
+
+def latin(people: int, kind: Callable[[int], str], items: int = 200) -> str | None:
+    """The same of people who change places from one item to the next."""
+    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
+    for item in range(items):
+        book.item(f"item-{item:03d}", tags=(kind(item),))
+        for side, model in enumerate((BASELINE, CANDIDATE)):
+            who = (item + side * people // 2) % people
+            book.grade(book.trial(f"item-{item:03d}", answered(), model=model), 1, grader=f"p{who}")
+    return why_refused(book)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as xml
 
 import pytest
 from analysis_builders import JUDGE, answered, ended, write_run
@@ -176,6 +177,40 @@ def test_an_open_look_ends_with_3_and_says_how_to_go_on(tmp_path: Path, capsys: 
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("shown", "losses", "code", "told"),
+    [
+        (49, 6, 3, "NOT TOLD YET: it is open whether the gate notices that"),
+        (50, 6, 3, "NOT TOLD YET: it is open whether the gate notices that"),
+        (50, 20, 0, "NOTICED: the gate notices that"),
+        (100, 3, 1, "NOT NOTICED: the gate would not notice that"),
+    ],
+)
+def test_a_loss_that_may_be_noticed_at_a_later_look_is_not_told_yet(
+    shown: int, losses: int, code: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, asked = write_run(tmp_path / "run.db", run_so_far(shown, range(losses))), tmp_path / "gate.yaml"
+    asked.write_text(POLICY, encoding="utf-8")
+    files = [tmp_path / f"out.{suffix}" for suffix in ("json", "xml", "md")]
+    command = ["gate", str(path), "--policy", str(asked), "--candidate", CANDIDATE, "--sensitivity-check"]
+    command += [part for file in files for part in ("-o", str(file))]
+    assert main(command) == code
+    printed = capsys.readouterr().out
+    assert printed.startswith(told)
+    assert ("go on to look" in printed) == (code == 3)
+    assert ("to have it noticed" in printed) == (code == 1)
+    as_json, junit, markdown = (file.read_text(encoding="utf-8") for file in files)
+    report = json.loads(as_json)
+    assert report["exit"] == {0: "pass", 1: "regression", 3: "inconclusive"}[code]
+    assert report["gate"]["noticed"] is {0: True, 1: False, 3: None}[code]
+    suite = xml.fromstring(junit)[0]  # noqa: S314  our own
+    counts = [suite.get(name) for name in ("tests", "failures", "errors")]
+    assert counts == ["1", str(int(code == 1)), str(int(code == 3))]
+    assert len(suite.findall("testcase/error")) == int(code == 3)
+    assert markdown.splitlines()[1].startswith(f"### {told}")
+    assert main([*command[:-6], "--on-inconclusive", "pass"]) == code, "no more than where it would not notice"
+
+
 def test_a_failure_at_a_look_is_held_to_the_error_of_all_looks_together() -> None:
     """One check: fails where its p is at most the look's; two: Holm at half of all, not at half of the look's."""
     alpha = stats.look_alphas([0.5, 0.75, 1])[0]

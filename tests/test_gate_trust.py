@@ -1,7 +1,7 @@
 """What a judge's verdicts may carry: its errors on the two models compared, and what rests on what it was asked for."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from evalkit.discordant import discordant_items
 from evalkit.errors import UsageError
 from evalkit.gate import gate
 from evalkit.gating.dearer import Dearest
-from evalkit.gating.evidence import satisfied
+from evalkit.gating.evidence import Evidence, satisfied
 from evalkit.gating.labels import ALIKE, KNOWN, labels_of
 from evalkit.gating.policy import read_policy
 from evalkit.gating.results import CheckResult
@@ -523,3 +523,65 @@ def test_labels_of_other_files_that_saw_one_model_vouch_for_no_judge(apart: bool
     (check,) = gate(found, POLICY).checks
     assert ("the judge is uncalibrated: people graded 0 outputs" in str(check.needs)) == apart
     assert (check.outcome == "pass") == (not apart)
+
+
+def labelled(who: Callable[[int, str], str], *beside: str, labels: int = 50, imported: bool = False) -> Evidence:
+    """A judge that errs alike on two models, and labels of the first items' outputs by these people."""
+    models = (BASELINE, CANDIDATE, *beside)
+    rounds = [round_(1, (PERSON,)), round_(2, (JUDGE,))]
+    book = Book(spec(models, rubric_sha256=RUBRIC.sha256, outputs_sha256="o" * 64 if imported else None), rounds=rounds)
+    trials = {}
+    for item in range(100):
+        for model in models:
+            trials[item, model] = book.trial(f"item-{item:03d}", answered(served_model=model), model=model)
+            if item < labels and who(item, model):
+                book.grade(trials[item, model], int(item % 3 > 0), grader=who(item, model), round_id=1)
+    for (item, _), trial in trials.items():
+        book.grade(trial, int(item % 3 > 0), grader=JUDGE, round_id=2)
+    return of(book.snapshot())
+
+
+def by_side(item: int, model: str) -> str:
+    return "ben" if model == CANDIDATE else PERSON
+
+
+def crowd_by_side(item: int, model: str) -> str:
+    return f"{by_side(item, model)} {item // 4}"
+
+
+@pytest.mark.parametrize("imported", [True, False])
+@pytest.mark.parametrize(
+    ("who", "set_aside", "needs"),
+    [
+        (by_side, 100, "people graded 0 outputs that it decides (100 more are by people who labelled one of the two"),
+        (crowd_by_side, 100, "people graded 0 outputs that it decides (100 more are by people who labelled one of"),
+        (lambda item, model: PERSON if item < 3 else by_side(item, model), 100, "people graded 0 outputs"),
+        (lambda item, model: PERSON if item < 6 else by_side(item, model), 44, "people graded 6 of the items"),
+        (lambda item, model: PERSON if item < 20 else by_side(item, model), 30, None),  # of ben alone
+        (lambda item, model: PERSON, 0, None),
+        (lambda item, model: f"p{item % 25 + (model == CANDIDATE)}", 0, None),  # two have two of one model alone
+        (lambda item, model: f"p{item}{model}", 0, None),  # one label each
+    ],
+)
+def test_labels_of_people_who_labelled_one_of_the_models_alone_vouch_for_no_judge(
+    who: Callable[[int, str], str], set_aside: int, needs: str | None, imported: bool
+) -> None:
+    """Another may be stricter with the other; few labels of one person are all of one model by chance."""
+    found = labelled(who, imported=imported)
+    (pair,) = found.of_candidate.judges[0].by_pair
+    assert (pair.set_aside, pair.outputs) == (set_aside, 100 - set_aside)
+    (check,) = gate(found, POLICY).checks
+    assert check.outcome == ("inconclusive" if needs else "pass")
+    assert needs is None or needs in str(check.needs)
+
+
+def test_who_labelled_two_of_three_models_vouches_for_those_two() -> None:
+    third = "claude-haiku-4-5-20251001"
+    found = labelled(lambda item, model: "ben" if model == third else PERSON, third)
+    aside = {frozenset((pair.a, pair.b)): pair.set_aside for pair in found.of_candidate.judges[0].by_pair}
+    assert aside == {
+        frozenset((BASELINE, CANDIDATE)): 0,
+        frozenset((BASELINE, third)): 100,
+        frozenset((CANDIDATE, third)): 100,
+    }
+    assert gate(found, POLICY).verdict == "pass"

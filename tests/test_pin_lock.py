@@ -150,11 +150,11 @@ def test_a_model_against_itself_approves_nothing() -> None:
         approval_of(gate_report(candidate=SONNET_45), SONNET_45, SONNET_45, TODAY)
 
 
-@pytest.mark.parametrize("noticed", [True, False])
-def test_a_sensitivity_check_approves_nothing(noticed: bool) -> None:
+@pytest.mark.parametrize("noticed", [True, False, None])
+def test_a_sensitivity_check_approves_nothing(noticed: bool | None) -> None:
     """Whoever made it says that its candidate is worse."""
     report = gate_report()
-    report["gate"]["noticed"] = noticed
+    report["gate"] |= {"known_worse": noticed is None, "noticed": noticed}
     with pytest.raises(UsageError, match="sensitivity check"):
         approval_of(sealed(report), "claude-sonnet-4-6", SONNET_45, TODAY)
 

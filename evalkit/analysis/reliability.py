@@ -1,7 +1,7 @@
 """Judges against people: how far a judge errs, and otherwise on one model than on another."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from itertools import combinations
@@ -12,15 +12,15 @@ from evalkit.analysis.views import (
     Levels,
     accuracy,
     floor_verdicts,
+    labelled_one_alone,
     panel_verdicts,
-    people_verdicts,
     verdicts_of,
     why_dropped,
 )
 from evalkit.frozen import dataclass
 from evalkit.grader_names import JUDGE, kind_of
 from evalkit.records import TrialKey
-from evalkit.rubric import Rubric
+from evalkit.rubric import Criterion, Rubric
 from evalkit.stats import Estimate, JudgeAccuracy
 from evalkit.stats.estimate import no_estimate
 
@@ -61,7 +61,9 @@ class PairAccuracy:
 
     What it sees of a third one is no measure of how it tells these apart. `leaning`: how much more of `b`'s outputs
     than of `a`'s it passes beyond people, which it makes up of any difference between them; `errors`: the items that
-    this is known from.
+    this is known from. `set_aside`: outputs graded by people who graded one of the two models alone, who may be
+    stricter than others, and count for none of this; `by_model`: its errors on each of the two by the other labels,
+    where any are set aside.
     """
 
     a: str
@@ -70,10 +72,21 @@ class PairAccuracy:
     accuracy: JudgeAccuracy
     leaning: Estimate
     errors: tuple[ItemErrors, ...] = ()
+    set_aside: int = 0
+    by_model: Mapping[str, JudgeAccuracy] = field(default_factory=dict)
 
     def leaning_on(self, items: Collection[str]) -> Estimate:
         """The leaning by the errors on these items alone: a judge may be stricter with a model on hard ones only."""
         return leaning_of([one for one in self.errors if one.item_id in items])
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """What people said of outputs (`all`), which of them each did (`of`), and what all but some said."""
+
+    all: Mapping[int, bool]
+    of: Mapping[str, Collection[int]]
+    without: Callable[[Collection[str]], Mapping[int, bool]]
 
 
 @dataclass(frozen=True)
@@ -126,7 +139,7 @@ def judge_validity(
     graded. `picked`: trials that people were asked about for what the judge had said; they are left out.
     `all_heard`: no judge is dropped, whatever its J.
     """
-    people = {trial: said for trial, said in people_verdicts(levels, rubric).items() if trial not in picked}
+    people = _labels(levels, picked, lambda persons: panel_verdicts(levels, persons, rubric))
     results = tuple(results)
     keys = {result.trial_id: result.key for result in results}
     ended = [(r.key, r.decided_by != "check" or r.satisfied) for r in results if r.satisfied is not None]
@@ -152,34 +165,59 @@ def _floors(
     mute: Sequence[TrialKey],
     picked: Collection[int],
 ) -> dict[str, FloorValidity]:
-    persons, items = [g for g in sorted(levels) if kind_of(g) == "human"], {t: key.item_id for t, key in keys.items()}
+    items = {t: key.item_id for t, key in keys.items()}
     found = {}
     for criterion in rubric.judged:
         if criterion.critical is None:
             continue
-        people = floor_verdicts(levels, persons, criterion, rubric)
-        said = floor_verdicts(levels, graders, criterion, rubric)
-        both = {t: flag for t, flag in said.items() if t in people and t not in picked}
+        labels = _labels(levels, picked, partial(_floor_of, levels, criterion, rubric))
+        people, said = labels.all, floor_verdicts(levels, graders, criterion, rubric)
+        both = {t: flag for t, flag in said.items() if t in people}
         by_model = {
             model: accuracy({t: flag for t, flag in both.items() if keys[t].model == model}, people, items)
             for model in sorted({keys[t].model for t in both})
         }
         found[criterion.id] = FloorValidity(
-            len(both), accuracy(both, people, items), by_model, _by_pair(both, people, keys, mute)
+            len(both), accuracy(both, people, items), by_model, _by_pair(said, labels, keys, mute)
         )
     return found
 
 
+def _floor_of(levels: Levels, criterion: Criterion, rubric: Rubric, persons: Sequence[str]) -> dict[int, bool]:
+    return floor_verdicts(levels, persons, criterion, rubric)
+
+
+def _labels(
+    levels: Levels, picked: Collection[int], verdicts: Callable[[Sequence[str]], Mapping[int, bool]]
+) -> _Labels:
+    """What people said of outputs that they were not asked about for what the judge had said (`picked`)."""
+    persons = [grader for grader in sorted(levels) if kind_of(grader) == "human"]
+
+    def without(left_out: Collection[str]) -> Mapping[int, bool]:
+        said = verdicts([person for person in persons if person not in left_out])
+        return {trial: flag for trial, flag in said.items() if trial not in picked}
+
+    told = without(())
+    return _Labels(told, {person: levels[person].keys() & told.keys() for person in persons}, without)
+
+
 def _by_pair(
-    said: Mapping[int, bool], people: Mapping[int, bool], keys: Mapping[int, TrialKey], mute: Sequence[TrialKey]
+    said: Mapping[int, bool], labels: _Labels, keys: Mapping[int, TrialKey], mute: Sequence[TrialKey]
 ) -> tuple[PairAccuracy, ...]:
-    both, items = {t: flag for t, flag in said.items() if t in people}, {t: key.item_id for t, key in keys.items()}
-    found = []
-    for a, b in combinations(sorted({keys[t].model for t in both}), 2):
-        of_pair = {t: flag for t, flag in both.items() if keys[t].model in (a, b)}
-        errors = _errors(of_pair, people, keys, mute, (a, b))
-        of_both = accuracy(of_pair, people, items)
-        found.append(PairAccuracy(a, b, len(of_pair), of_both, leaning_of(errors), errors))
+    items, found = {t: key.item_id for t, key in keys.items()}, []
+    for a, b in combinations(sorted({keys[t].model for t in said.keys() & labels.all.keys()}), 2):
+        of_pair = {t: flag for t, flag in said.items() if keys[t].model in (a, b)}
+        alone = labelled_one_alone(labels.of, {t: keys[t].model for t in of_pair})
+        people = labels.without(alone) if alone else labels.all
+        both = {t: flag for t, flag in of_pair.items() if t in people}
+        errors = _errors(both, people, keys, mute, (a, b))
+        by_model = {
+            model: accuracy({t: flag for t, flag in both.items() if keys[t].model == model}, people, items)
+            for model in ((a, b) if alone else ())
+        }
+        set_aside = len(of_pair.keys() & labels.all.keys()) - len(both)
+        of_both = accuracy(both, people, items)
+        found.append(PairAccuracy(a, b, len(both), of_both, leaning_of(errors), errors, set_aside, by_model))
     return tuple(found)
 
 
@@ -215,12 +253,13 @@ def _mean(values: Sequence[int]) -> float:
 def _validity(
     judge: str,
     said: Mapping[int, bool],
-    people: Mapping[int, bool],
+    labels: _Labels,
     keys: Mapping[int, TrialKey],
     ended: Sequence[tuple[TrialKey, bool]],
     lost: Sequence[TrialKey],
     seed: int,
 ) -> JudgeValidity | None:
+    people = labels.all
     both = sorted(set(said) & set(people))
     if not both:
         return None
@@ -261,7 +300,7 @@ def _validity(
             items=[items_of[t] for t in both],
         ),
         by_model=by_model,
-        by_pair=_by_pair(said, people, keys, lost),
+        by_pair=_by_pair(said, labels, keys, lost),
         dropped=why_dropped(found, len(both)),
     )
 

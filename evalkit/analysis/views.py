@@ -1,7 +1,7 @@
 """Each grader's own view of the outputs: levels, verdicts, what people say, and which judges are not listened to."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median_low
 
@@ -15,6 +15,7 @@ from evalkit.rounds import names_items, picked
 from evalkit.rubric import Criterion, Rubric
 from evalkit.standing_grades import counting, standing
 from evalkit.stats import JudgeAccuracy
+from evalkit.stats.one_sided import one_sided_samples
 
 Levels = Mapping[str, Mapping[int, Mapping[str, int]]]
 """grader -> trial -> criterion -> level"""
@@ -138,6 +139,24 @@ def floor_verdicts(levels: Levels, graders: Sequence[str], criterion: Criterion,
             if criterion.id in given:
                 said[trial].append(given[criterion.id])
     return {trial: combined(each, rubric.aggregate) >= (criterion.critical or 0) for trial, each in said.items()}
+
+
+def labelled_one_alone(people: Mapping[str, Iterable[int]], model_of: Mapping[int, str]) -> frozenset[str]:
+    """Who of the people labelled one of two models' outputs and hardly any of the other's (`model_of`: of each output
+    that may be labelled), as hardly comes of a sample of all: who labels one alone may be stricter, and saw no other.
+    """
+    outputs = Counter(model_of.values())
+    if len(outputs) != 2:
+        return frozenset()
+    one, other = sorted(outputs)
+    labels = {
+        name: Counter(model_of[trial] for trial in trials if trial in model_of) for name, trials in people.items()
+    }
+    names = [name for name, of_person in labels.items() if of_person]
+    if len(names) < 2:
+        return frozenset()  # one person is as strict with either
+    counts = [(labels[name][one], labels[name][other]) for name in names]
+    return frozenset(names[place] for place in one_sided_samples(counts, (outputs[one], outputs[other])))
 
 
 def dropped_judges(snapshot: Snapshot, rubric: Rubric, round_: Round | None = None) -> dict[str, str]:

@@ -67,7 +67,7 @@ def gate(
     compared = _itself(run, baseline, candidate, asked) if aa else _compared(run, baseline, candidate, asked)
     try:
         report = _report(compared, asked, allow_simulated)
-        report = replace(report, noticed=notices(report)) if sensitivity_check else report
+        report = replace(report, known_worse=True, noticed=notices(report)) if sensitivity_check else report
     except NotThereError as error:
         raise UsageError(f"{place_in(file, error) if file else 'the policy'}: {error}") from error
     texts = [_rendered(target.suffix, report) for target in paths]
@@ -243,7 +243,7 @@ def _print(report: "GateReport", paths: list[Path]) -> None:
 def _code(report: "GateReport", on_inconclusive: str) -> int:
     """The exit code, which is named last."""
     code = report.exit_code
-    if code == ExitCode.INCONCLUSIVE and on_inconclusive != "fail":
+    if code == ExitCode.INCONCLUSIVE and on_inconclusive != "fail" and not report.known_worse:
         if on_inconclusive == "warn":
             say("warning: inconclusive, let through by --on-inconclusive warn", err=True)
         code = ExitCode.PASS

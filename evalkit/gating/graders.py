@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from evalkit.analysis.contexts import at_context, production_size
@@ -13,7 +14,7 @@ from evalkit.errors import IntegrityError
 from evalkit.frozen import dataclass
 from evalkit.gating.pairs import LEAST_KNOWN
 from evalkit.grader_names import GraderKind, judge_of, kind_of
-from evalkit.records import Grade, Snapshot
+from evalkit.records import Grade, ItemRecord, Snapshot
 from evalkit.wording import listing
 
 _ROUNDING = 1e-9
@@ -42,18 +43,21 @@ class _Who:
 
 _Graded = Mapping[GraderKind, Mapping[str, _Who]]
 """Of each kind of grader, who graded which item's outputs."""
+_Words = tuple[Mapping[str | int, float], Mapping[str | int, float]]
+"""Whose word each side of an item rests on."""
 _NOBODY = _Who()
 
 
 @dataclass(frozen=True)
 class _Sides:
     """What both are called; the criterion asked about, where there are several; who could not tell some outputs of it;
-    and in how many criteria it is asked."""
+    in how many criteria it is asked; and the items of each difficulty and tag (`kinds`)."""
 
     names: tuple[str, str]
     on: str
     unsure: Collection[str]
     criteria: int
+    kinds: Mapping[str, frozenset[str]]
 
 
 def refuse_other_graders(
@@ -73,10 +77,11 @@ def refuse_other_graders(
     of_one, of_other = halves or (None, None)
     one, other = _graded(then, baseline, of_one), _graded(now, candidate, of_other)
     unsure = _unsure(then) | _unsure(now)
-    criteria = dict.fromkeys((*one, *other))
+    criteria, kinds = dict.fromkeys((*one, *other)), _kinds(now.items)
     for criterion in criteria:
         on = f"on {criterion}, " if len(criteria) > 1 else ""
-        sides = _Sides(names, on, {name for name, of in unsure if of == criterion}, len(criteria))
+        could_not = {name for name, of in unsure if of == criterion}
+        sides = _Sides(names, on, could_not, len(criteria), kinds)
         _refuse_others(sides, one.get(criterion, {}), other.get(criterion, {}))
 
 
@@ -105,7 +110,7 @@ def _refuse_unlike_shares(
 
     Of the items of which somebody graded more on one side, chance gives as many to each: a sign test for each.
     """
-    graded = [item for item in items if item in one or item in other]
+    graded = sorted(item for item in items if item in one or item in other)
     words = [(one.get(item, _NOBODY).word, other.get(item, _NOBODY).word) for item in graded]
     least = _HARDLY if everybody == _ALL["judge"] else _LEAST  # what a judge cannot read is held against a pass
     names = sorted(
@@ -121,30 +126,63 @@ def _refuse_unlike_shares(
                 f"{sides.on}{_called(name, everybody)} graded {here:,.0f} of {len(graded):,} items' outputs of"
                 f" {sides.names[0]} and {there:,.0f} of {sides.names[1]}{_mended(name, sides.unsure)}"
             )
-    _refuse_unlike_crowds(sides, words, everybody)
+    _refuse_unlike_crowds(sides, dict(zip(graded, words, strict=True)), everybody, least)
 
 
-def _refuse_unlike_crowds(
-    sides: _Sides, words: Sequence[tuple[Mapping[str | int, float], Mapping[str | int, float]]], everybody: str
-) -> None:
+def _refuse_unlike_crowds(sides: _Sides, words: Mapping[str, _Words], everybody: str, least: float) -> None:
     """IntegrityError where many, each of whom graded few outputs, graded so unlike parts of the two sides together as
-    hardly comes of chance: the sum of everybody's squared differences against that with the sides of whole items
-    exchanged at random."""
-    names = sorted({name for of in words for side in of for name in side if isinstance(name, str)})
-    if len(names) < 2:
-        return
-    apart = np.array([[here.get(name, 0.0) - there.get(name, 0.0) for name in names] for here, there in words])
-    found = np.square(apart.sum(axis=0))
-    flips = np.random.default_rng(0).choice((-1.0, 1.0), (_DRAWS, len(words)))
-    more = np.count_nonzero(np.square(flips @ apart).sum(axis=1) >= found.sum() - _ROUNDING)
-    share = np.abs(apart.sum(axis=0)).sum() / max(1.0, np.abs(apart).sum())
-    if sides.criteria * (1 + more) / (1 + _DRAWS) < _BY_CHANCE and share > _HARDLY:
-        most = [names[place] for place in np.argsort(-found, kind="stable")[:3].tolist()]
-        others = f" and {len(names) - len(most):,} other {everybody}" if len(names) > len(most) else ""
-        raise IntegrityError(
-            f"{sides.on}{listing(most)}{others} graded unlike shares of {sides.names[0]} and {sides.names[1]}"
-            f"{_mended(1, sides.unsure)}"
-        )
+    hardly comes of chance, of all items or of one kind: who changes places between kinds has graded as much of each
+    side, and of the one side the hard items alone.
+
+    The sum of everybody's squared differences against that with the sides of whole items exchanged at random, the
+    largest over all kinds against the largest (Westfall and Young 1993). More than the `least` share of the items would
+    have to change hands to make them alike.
+    """
+    names = sorted({name for of in words.values() for side in of for name in side if isinstance(name, str)})
+    apart = {
+        item: [one.get(name, 0.0) - other.get(name, 0.0) for name in names] for item, (one, other) in words.items()
+    }
+    moved = [item for item, of in apart.items() if any(abs(more) > _ROUNDING for more in of)]
+    flips = np.random.default_rng(0).choice((-1.0, 1.0), (_DRAWS, len(moved)))
+    largest, unlike = np.full(_DRAWS, -np.inf), []
+    for kind, items in {"": words.keys(), **sides.kinds}.items():
+        rows = [place for place, item in enumerate(moved) if item in items]
+        if 2 * 0.5 ** len(rows) >= _BY_CHANCE:
+            continue  # too few to tell
+        differences = np.array([apart[moved[place]] for place in rows])
+        found, drawn = _unlikeness(differences, flips[:, rows])
+        largest = np.maximum(largest, drawn)
+        of_kind, more = len(words.keys() & items), differences.sum(axis=0)
+        if np.abs(more).sum() / 2 > least * of_kind:
+            unlike.append((found, kind, of_kind, more))
+    for found, kind, of_kind, more in sorted(unlike, key=lambda one: (bool(one[1]), -one[0])):
+        by_chance = (1 + np.count_nonzero(largest >= found - _ROUNDING)) / (1 + _DRAWS)
+        if sides.criteria * by_chance < _BY_CHANCE:
+            most = [names[place] for place in np.argsort(-np.abs(more), kind="stable")[:3].tolist()]
+            others = f" and {len(names) - len(most):,} other {everybody}" if len(names) > len(most) else ""
+            among = f"on the {of_kind:,} items of {kind!r}, " if kind else ""
+            raise IntegrityError(
+                f"{sides.on}{among}{listing(most)}{others} graded unlike shares of {sides.names[0]} and"
+                f" {sides.names[1]}{_mended(1, sides.unsure)}"
+            )
+
+
+def _unlikeness(differences: NDArray[np.float64], flips: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """How far the sum of everybody's squared differences lies above what exchanges of sides make of it, in standard
+    deviations of that; and how far each of those lies."""
+    drawn = np.square(flips @ differences).sum(axis=1)
+    mean, spread = float(drawn.mean()), max(float(drawn.std()), _ROUNDING)
+    return (float(np.square(differences.sum(axis=0)).sum()) - mean) / spread, (drawn - mean) / spread
+
+
+def _kinds(items: Iterable[ItemRecord]) -> Mapping[str, frozenset[str]]:
+    """The items of each difficulty and tag, as a gate's slices are named."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for item in items:
+        for name in (item.difficulty, *item.tags):
+            if name:
+                found[name].add(item.id)
+    return {name: frozenset(ids) for name, ids in sorted(found.items())}
 
 
 def _called(name: str | int, everybody: str) -> str:

@@ -71,7 +71,8 @@ class GateReport:
     """A gate's verdict with all that it rests on. `reason` is the headline's second half; `notes` are sentences.
 
     `look`: which of the planned looks it is, None where none were planned; `alpha` is that of all of them together.
-    `noticed`: whether the gate failed a candidate that is known to be worse, None where that was not asked.
+    `known_worse`: that the candidate is, so that the gate has to fail it; `noticed`: whether it did, None where that is
+    open until a later look, or was not asked.
     """
 
     verdict: Outcome
@@ -88,6 +89,7 @@ class GateReport:
     look: Look | None = None
     flips: Flips | None = None
     noticed: bool | None = None
+    known_worse: bool = False
 
     @property
     def tested_alpha(self) -> float:
@@ -97,15 +99,24 @@ class GateReport:
     @property
     def headline(self) -> str:
         """The verdict in one line, after whether it is the right one of a candidate known to be worse."""
-        seen = {None: "", True: "NOTICED: the gate notices that", False: "NOT NOTICED: the gate would not notice that"}
-        known = "" if self.noticed is None else f"{seen[self.noticed]} {self.candidate} is worse; "
+        seen = {
+            None: "NOT TOLD YET: it is open whether the gate notices that",
+            True: "NOTICED: the gate notices that",
+            False: "NOT NOTICED: the gate would not notice that",
+        }
+        known = f"{seen[self.noticed]} {self.candidate} is worse; " if self.known_worse else ""
         return f"{known}{self.verdict.upper()}: {self.candidate} in place of {self.baseline}: {self.reason}"
+
+    @property
+    def as_asked(self) -> Outcome:
+        """How a sensitivity check went: inconclusive while the gate may yet notice."""
+        return "inconclusive" if self.noticed is None else "pass" if self.noticed else "fail"
 
     @property
     def exit_code(self) -> ExitCode:
         """What the command ends with, where the policy does not soften an inconclusive one."""
-        if self.noticed is not None:
-            return ExitCode.PASS if self.noticed else ExitCode.REGRESSION
+        if self.known_worse:
+            return _CODES[self.as_asked]
         return _CODES[self.verdict]
 
 

@@ -135,7 +135,7 @@ def _assay_of(
 
 def _accuracy(found: JudgeValidity | FloorValidity, evidence: Evidence) -> JudgeAccuracy | None:
     """The judge's on the outputs of these two models."""
-    pair = _pair(found, evidence)
+    pair = _pair(found, evidence.baseline, evidence.candidate)
     if evidence.baseline == evidence.candidate:
         return found.by_model[evidence.candidate]
     return None if pair is None else pair.accuracy
@@ -145,23 +145,27 @@ def _leaning(
     found: JudgeValidity | FloorValidity, evidence: Evidence, part: Collection[str] | None = None
 ) -> Estimate | None:
     """The judge's towards the candidate, on a part of the items by the labels there; None of a model beside itself."""
-    pair = _pair(found, evidence)
+    pair = _pair(found, evidence.baseline, evidence.candidate)
     if pair is None:
         return None
     leaning = pair.leaning if part is None else pair.leaning_on(part)
     return leaning if pair.b == evidence.candidate else leaning.mirrored
 
 
-def _pair(found: JudgeValidity | FloorValidity, evidence: Evidence) -> PairAccuracy | None:
-    wanted = {evidence.baseline, evidence.candidate}
-    return next((pair for pair in found.by_pair if {pair.a, pair.b} == wanted), None)
+def _pair(found: JudgeValidity | FloorValidity | None, baseline: str, candidate: str) -> PairAccuracy | None:
+    wanted = {baseline, candidate}
+    return None if found is None else next((pair for pair in found.by_pair if {pair.a, pair.b} == wanted), None)
 
 
 def _different_p(found: JudgeValidity | FloorValidity, baseline: str, candidate: str) -> float:
     """The smallest mid-p that its error rates are equal on both: all errors, and those on good and on bad outputs."""
+    pair = _pair(found, baseline, candidate)
     leniency = found.leniency_p if isinstance(found, JudgeValidity) else ()
+    by_model = found.by_model
+    if pair is not None and pair.set_aside:  # the test of all errors is of these labels, too
+        leniency, by_model = (), pair.by_model
     p = next((one.p_value for one in leniency if {one.a, one.b} == {baseline, candidate}), 1.0)
-    kinds = kinds_midp(found.by_model.get(baseline), found.by_model.get(candidate))
+    kinds = kinds_midp(by_model.get(baseline), by_model.get(candidate))
     return min(p, *(one for one in kinds if one is not None), 1.0)
 
 
@@ -174,18 +178,20 @@ def _unknown(evidence: Evidence, found: JudgeValidity | FloorValidity | None, of
         return "a judge graded the two sides apart; put both models into one run and grade them together"
     if drifted:
         return f"{listing(drifted)} has since been asked otherwise, so its errors here are not known; grade anew"
-    labels = 0 if found is None else _labels(found, evidence)
+    labels, pair = 0 if found is None else _labels(found, evidence), _pair(found, evidence.baseline, evidence.candidate)
     if found is not None and labels >= FEWEST_LABELS:
         return _unseen_side(evidence, found, of)
+    aside = 0 if pair is None else pair.set_aside
+    alone = f" ({aside} more are by people who labelled one of the two models alone)" if aside else ""
     return (
-        f"the judge is uncalibrated{of}: people graded {labels} outputs that it decides, {FEWEST_LABELS} are needed; "
-        "let them with `evalkit grade --calibrate`, or `--discordant` to need its word no more"
+        f"the judge is uncalibrated{of}: people graded {labels} outputs that it decides{alone}, {FEWEST_LABELS} are"
+        " needed; let them with `evalkit grade --calibrate`, or `--discordant` to need its word no more"
     )
 
 
 def _labels(found: JudgeValidity | FloorValidity, evidence: Evidence) -> int:
     """Outputs of these two models that people graded as well."""
-    pair = _pair(found, evidence)
+    pair = _pair(found, evidence.baseline, evidence.candidate)
     return found.outputs if pair is None else pair.outputs
 
 
@@ -207,8 +213,9 @@ def _apart(then: Mapping[str, int], now: Mapping[str, int]) -> float:
 
 def _unseen_side(evidence: Evidence, found: JudgeValidity | FloorValidity, of: str) -> str | None:
     """That a judge was checked on one model's outputs alone: it may take the other's for better than they are."""
+    pair = _pair(found, evidence.baseline, evidence.candidate)
     for model in (evidence.baseline, evidence.candidate):
-        one = found.by_model.get(model)
+        one = (pair.by_model if pair is not None and pair.set_aside else found.by_model).get(model)
         labels = 0 if one is None else one.youden.n
         if labels < FEWEST_OF_A_SIDE:
             outputs = FEWEST_OF_A_SIDE * evidence.epochs * len(evidence.of_candidate.models)

@@ -174,7 +174,7 @@ def approval_of(
         raise UsageError("this is no gate report; write one with `evalkit gate -o gate.json`") from error
     if report != sealed(report):
         raise IntegrityError("this gate report was edited by hand; write it anew with `evalkit gate -o gate.json`")
-    if gate.get("noticed") is not None:
+    if gate.get("known_worse") or gate.get("noticed") is not None:
         raise UsageError("the report is of a sensitivity check, whose candidate is known to be worse; gate without it")
     age_days = (day - made_on).days
     if age_days > lasts_days:

@@ -32,9 +32,10 @@ def to_junit(report: GateReport) -> str:
     """Test cases of the verdict, of each check and each regressed item: what failed fails, what is open is an error.
 
     The verdict does where none of the checks says so, as with evidence of the sandbox, and carries the notes. Of a
-    candidate that is known to be worse there is one case, which fails where the gate does not notice it.
+    candidate that is known to be worse there is one case, which fails where the gate does not notice it, and is an
+    error where a later look may.
     """
-    if report.noticed is not None:
+    if report.known_worse:
         return _sensitivity(report)
     outcomes = [check.outcome for check in report.checks]
     told = report.verdict in outcomes or report.verdict == "pass"
@@ -67,11 +68,12 @@ def _sensitivity(report: GateReport) -> str:
     suites = xml.Element("testsuites", name="evalkit gate --sensitivity-check")
     suite = xml.SubElement(
         suites, "testsuite", name=visible(f"{report.baseline} to {report.candidate}"), tests="1",
-        failures=str(int(not report.noticed)), errors="0", skipped="0",
+        failures=str(int(report.as_asked == "fail")), errors=str(int(report.as_asked == "inconclusive")), skipped="0",
     )  # fmt: skip
     told = [f"{check.name}: {check.outcome}: {check.finding}" for check in report.checks]
-    noticed: Outcome = "pass" if report.noticed else "fail"
-    _case(suite, "sensitivity", noticed, report.headline, "", "\n".join((report.headline, *told, *report.notes)))
+    _case(
+        suite, "sensitivity", report.as_asked, report.headline, "", "\n".join((report.headline, *told, *report.notes))
+    )
     return _written(suites)
 
 
