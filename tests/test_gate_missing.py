@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from analysis_builders import answered, ended, failed
+from analysis_builders import Book, answered, ended, failed, round_, spec
 from gates import BASELINE, CANDIDATE, Side, evidence, run, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from evalkit.analysis import analyze
 from evalkit.gate import gate
 from evalkit.gating.evidence import evidence_of
+from evalkit.gating.looks import Sequential
 from evalkit.gating.policy import read_policy
 from evalkit.gating.results import CheckResult
+from evalkit.gating.staged import staged
 from evalkit.records import Attempt
 
 UNGRADED = answered()
@@ -137,6 +139,34 @@ def test_a_loss_that_what_is_missing_could_make_up_for_fails_nothing(lost: int, 
     found = quality([[True]] * 80 + [[False]] * 20, now, 0.10)
     assert found.outcome == outcome, found.finding
     assert ("20 trials without a figure could overturn it" in found.finding) == (outcome != "fail")
+
+
+@pytest.mark.parametrize("unsure", [True, False])
+def test_what_is_missing_makes_no_cost_per_success_and_no_bet_either(unsure: bool) -> None:
+    """Somebody cannot tell 40 of the candidate's good outputs of 120, of two models that are equal on each item."""
+    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=("ann",))])
+    for item in range(120):
+        for model in (BASELINE, CANDIDATE):
+            good = item % 4 > 0 if model == BASELINE else item % 4 < 3
+            trial = book.trial(f"item-{item:03d}", answered(0.01, served_model=model), model=model, level=None)
+            untold = unsure and model == CANDIDATE and good and item % 4 < 2 and item < 80
+            lost = model == CANDIDATE and not unsure and good and item % 4 < 2 and item < 80
+            book.grade(trial, None if untold else int(good and not lost), grader="ann",
+                       ungraded_reason="x" if untold else None)  # fmt: skip
+    snapshot = book.snapshot()
+    analysis = analyze(snapshot)
+    asked = read_policy("{quality: {margin: 0.1}, cost_per_satisfactory: {at_most: 1.1}}", "gate.yaml")
+    checks = gate(evidence_of(analysis, analysis, BASELINE, CANDIDATE), asked).checks
+    by_name = {one.name: one for one in checks}
+    assert by_name["cost_per_satisfactory"].outcome == ("inconclusive" if unsure else "fail"), by_name
+    assert ("40 trials without a figure could overturn it" in by_name["cost_per_satisfactory"].finding) == unsure
+    _, look = staged(
+        evidence_of(analysis, analysis, BASELINE, CANDIDATE), (snapshot, snapshot),
+        Sequential(looks=(1.0,), fail_fast=True), 0.05, analyze,
+    )  # fmt: skip
+    assert look.wealth is not None
+    assert look.wealth_needed is not None
+    assert (look.wealth >= look.wealth_needed) == (not unsure)
 
 
 @pytest.mark.long

@@ -511,7 +511,9 @@ def test_a_bump_within_a_log_leaves_its_saving_what_it_is(week: int) -> None:
     ]  # fmt: skip
     assert whole.value is not None
     if week == 7:
-        assert logged.saving.reason == "2 whole weeks since 2026-10-20, when what would move changed, fewer than 4"
+        assert (
+            logged.saving.reason == "3 whole weeks since 2026-10-19, when some of what would move began, fewer than 4"
+        )
     else:
         assert logged.saving.value == pytest.approx(whole.value, rel=0.01)
 
@@ -536,6 +538,28 @@ def test_a_bump_is_seen_though_each_kind_of_request_is_rare() -> None:
     assert len(bumped.moved.moves) > 20
     assert all(move.ended == (move.current == BEFORE) for move in bumped.moved.moves)
     assert bumped.saving.value == pytest.approx(whole.saving.value, rel=0.1)
+
+    told = [text for text in production_lines(whole) if "requests of" in text and "to Sonnet" in text]
+    assert len(told) == 3, "a line a part, however many kinds there are"
+    assert all(", by what else they say" in text for text in told)
+
+
+def test_what_is_hard_keeps_no_easy_request_for_its_tags() -> None:
+    """Sonnet fails half of the hard items, of any tag, and none of the others."""
+    book = Book(spec((OPUS, SONNET)))
+    for i in range(240):
+        book.item(f"i{i:03d}", difficulty=("easy", "medium", "hard")[i % 3], tags=("abcd"[i // 3 % 4],))
+        for model, usd in ((OPUS, 0.05), (SONNET, 0.03)):
+            level = int(model == OPUS or i % 3 != 2 or i // 12 % 2 == 0)
+            book.trial(f"i{i:03d}", answered(usd + i % 7 / 1000), model=model, level=level)
+    rows = [
+        line(day, model=OPUS, difficulty=hard, tags=list(tags))
+        for day, hard in enumerate(["easy", "medium", "hard"] * 4)
+        for tags in ("a", "bc")
+    ]
+    found = moved(read(*rows), analyze(book.snapshot()))
+    assert {move.parts: move.requests for move in found.moves if move.parts == ("hard",)} == {}
+    assert (found.share.value, found.worse, found.kept) == (pytest.approx(2 / 3), 0, 8)
 
 
 @pytest.mark.parametrize(("grow", "told"), [(1.1, True), (1.0, False)])

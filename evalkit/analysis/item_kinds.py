@@ -41,14 +41,17 @@ class Kinds:
         """All that a request says, its single things first, then each two of them and all that any item has in common
         with it: those with a few items at least.
 
-        The items of these kinds are all that tried several of its things at once, however few have all of them.
+        The items of these kinds are all that tried several of its things at once, however few have all of them. Items
+        of another difficulty are asked only about tags that too few items of the request's own have.
         """
         said = said_by(difficulty, tags) & self._telling
         if said not in self._found:
+            hard = frozenset(key for key in said if key[0] == "difficulty")
             common = {said & of_item for of_item in self._said.values()}
             pairs = {frozenset(keys) for n in (1, 2) for keys in combinations(sorted(said), n)}
-            kinds = (Kind(one, self._items(one)) for one in sorted(common | pairs, key=_order) if one)
-            self._found[said] = tuple(kind for kind in kinds if len(kind.items) >= FEWEST_ALIKE)
+            kinds = {one: Kind(one, self._items(one)) for one in sorted(common | pairs, key=_order) if one}
+            found = (kind for one, kind in kinds.items() if hard <= one or len(self._items(one | hard)) < FEWEST_ALIKE)
+            self._found[said] = tuple(kind for kind in found if len(kind.items) >= FEWEST_ALIKE)
         return self._found[said]
 
     def _items(self, said: Said) -> frozenset[str]:

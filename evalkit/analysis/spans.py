@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from datetime import date, timedelta
-from math import log
 from typing import TypeVar
 
 from evalkit.frozen import dataclass
@@ -29,27 +28,25 @@ def spans(
     """Of each kind, by the days that have any of its requests; `first`, `last`: the log's days, `weeks`: the Mondays of
     its whole ones.
 
-    It has ended where the last whole week has none, nor the days after, though so many days with some were to be
-    expected since its last that chance leaves one of all kinds without any in one of twenty logs; it began likewise. By
-    days, since requests of one day come together, as those of a job at the end of each month.
+    It has ended where the last whole week has none, nor the days after, and so long a time without would be left by
+    chance, were its days spread evenly, for one of all kinds in one of twenty logs; it began likewise. By days, since
+    requests of one day come together, as those of a job at the end of each month.
     """
-    enough = -log(_CHANCE / (2 * max(1, len(days))))
+    enough, whole = _CHANCE / (2 * max(1, len(days))), (last - first).days + 1
     found = {}
     for kind, of_kind in days.items():
         begin, end = min(of_kind), max(of_kind)
-        before, after = (begin - first).days, (last - end).days
-        per_day_then, per_day_since = (len(of_kind) / max(1, n) for n in ((end - first).days, (last - begin).days))
-        began = bool(weeks) and begin >= weeks[0] + timedelta(days=7) and per_day_since * before >= enough
-        ended = bool(weeks) and end < weeks[-1] and per_day_then * after >= enough
+        before, after = ((1 - gap / whole) ** len(of_kind) for gap in ((begin - first).days, (last - end).days))
+        began = bool(weeks) and begin >= weeks[0] + timedelta(days=7) and before <= enough
+        ended = bool(weeks) and end < weeks[-1] and after <= enough
         found[kind] = Span(begin, end, began, ended)
     return found
 
 
 def settled_since(found: Mapping[_Kind, Span], counts: Mapping[_Kind, int], total: int) -> str:
-    """The day from which on each kind that is a good part of all requests is what it is now; empty if none began or
-    ended within the log."""
-    large = [span for kind, span in found.items() if counts[kind] >= _LARGE * total]
-    days = [span.first for span in large if span.began] + [
-        span.last + timedelta(days=1) for span in large if span.ended
-    ]
-    return max(days).isoformat() if days else ""
+    """The day from which on each kind that is a good part of all requests is there; empty if none began within the log.
+
+    What has ended is no part of what comes, so its weeks say nothing against those of the others.
+    """
+    large = (span for kind, span in found.items() if counts[kind] >= _LARGE * total)
+    return max((span.first.isoformat() for span in large if span.began and not span.ended), default="")

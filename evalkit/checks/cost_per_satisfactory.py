@@ -10,6 +10,7 @@ from evalkit.gating.dearer import Dearest, dearer_result
 from evalkit.gating.evidence import Evidence, Measure, satisfied
 from evalkit.gating.labels import is_mixed, labels_of
 from evalkit.gating.naming import Planned
+from evalkit.gating.not_worse import could_overturn
 from evalkit.gating.pairs import Paired
 from evalkit.gating.results import CheckResult
 from evalkit.gating.rules import Rules
@@ -27,10 +28,9 @@ _MOST = 1000
 def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckResult]:
     """Over the items with a verdict on both sides; spend on unsatisfactory outputs included."""
 
-    def with_mistakes(share: float) -> CheckResult:
+    def with_mistakes(share: float, best: Paired | None = None) -> CheckResult:
         def compared(usd: Measure, items: int | None = None) -> tuple[Estimate, str | None]:
-            costs = evidence.paired(lambda output: usd(output) if output.satisfied is not None else None)
-            flags = evidence.paired(satisfied, frozenset(costs.items))
+            costs, flags = _sides(evidence, usd, best)
             off = evidence.paired(
                 lambda o: None if o.satisfied is None else share * (o.decided_by == "judge"), frozenset(costs.items)
             )
@@ -46,7 +46,28 @@ def check(evidence: Evidence, asked: Dearest, rules: Rules) -> Iterator[CheckRes
         what, name = "cost per satisfactory output", "cost_per_satisfactory"
         return dearer_result(name, what, evidence, asked, rules, compared, lambda *more: compared(*more)[0])
 
-    yield _as_far_as_graded(with_mistakes, evidence, rules, asked.at_most)
+    found, best = _as_far_as_graded(with_mistakes, evidence, rules, asked.at_most), evidence.shares(satisfied).best
+    if best is None or found.outcome == "pass" or found.p_worse is None or found.p_worse > rules.alpha:
+        yield found
+    else:
+        yield _at_best(found, with_mistakes(0.0, best).p_worse, best, rules)
+
+
+def _sides(evidence: Evidence, usd: Measure, best: Paired | None) -> tuple[Paired, Paired]:
+    """Costs and verdicts of the items that have both; where verdicts are taken at their `best`, all costs count."""
+    if best is None:
+        costs = evidence.paired(lambda output: usd(output) if output.satisfied is not None else None)
+        return costs, evidence.paired(satisfied, frozenset(costs.items))
+    costs = evidence.paired(usd, frozenset(best.items))
+    return costs, best.of(costs.items)
+
+
+def _at_best(found: CheckResult, at_best: float | None, best: Paired, rules: Rules) -> CheckResult:
+    """A higher ratio as far as it stays one with what is missing at its best, as in the shares."""
+    if at_best is not None and at_best <= rules.alpha:
+        return replace(found, p_worse=max(found.p_worse or 0.0, at_best))
+    needs = could_overturn(best, "for", rules)
+    return replace(found, p_worse=at_best, finding=f"{found.finding}; {needs.partition(',')[0]}", needs=needs)
 
 
 def takes(asked: Dearest, planned: Planned, alpha: Callable[[int], float]) -> Iterator[str]:

@@ -169,7 +169,7 @@ def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked
     if wanted not in models:
         raise UsageError(f"the run holds no model {wanted!r}; it holds {', '.join(models)}")
     evidence = against_itself(one.analysis, wanted)
-    refuse_other_graders(one.snapshot, wanted, one.snapshot, wanted, evidence.halves)
+    refuse_other_graders(one.snapshot, wanted, one.snapshot, wanted, evidence.epochs_of)
     return _Compared(evidence, one.snapshot, one.snapshot)
 
 

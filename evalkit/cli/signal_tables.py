@@ -1,16 +1,18 @@
 """Signals and a production log on the terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from evalkit.models import display_name
 from evalkit.sections.signals import figures, ordered
-from evalkit.wording import UNKNOWN, estimated, interval, listing, money, percent, plural, sentence, value
+from evalkit.wording import UNKNOWN, estimated, interval, listing, money, number, percent, plural, sentence, value
 
 if TYPE_CHECKING:
     from evalkit.analysis.evidence import Signal
+    from evalkit.analysis.moves import Move
     from evalkit.analysis.production import Production
     from evalkit.stats import Estimate
 
@@ -66,23 +68,11 @@ def _moves(logged: "Production") -> Iterator[str]:
     found, of = logged.moved, plural(logged.requests, "request")
     yield f"  a cheaper model has been shown to handle {percent(found.share.value)} of {of}"
     models = {model for move in found.moves for model in (move.current, move.toward)}
+    together: dict[tuple[object, ...], list[Move]] = defaultdict(list)
     for move in found.moves:
-        names = listing([display_name(model, models) for model in move.beyond])
-        beyond = f"beyond the price cliff of {names}, " if names else ""
-        mix = "at this log's mix of input and output" if move.at_log_mix else "in the run"
-        began = f"; began on {move.first}" if move.began else ""
-        ended = f"{began}; ended, the last on {move.last}" if move.ended else began
-        yield (
-            f"    {plural(move.requests, 'request')} of {display_name(move.current, models)} on {listing(move.parts)}"
-            f" items to {display_name(move.toward, models)}, {beyond}at {estimated(move.cost_ratio, 'ratio')} the cost"
-            f" {mix}{ended}"
-        )
-        kinds = listing([listing(names) for names in move.nearest], "or")
-        near = f"on the {plural(move.items, 'item')} with {kinds}" if kinds else "there"
-        yield (
-            f"      {near} {display_name(move.toward, models)} satisfied {_share(move.satisfied)} and"
-            f" {display_name(move.current, models)} {_share(move.satisfied_now)}"
-        )
+        together[move.current, move.toward, move.parts, move.beyond, move.at_log_mix].append(move)
+    for moves in together.values():
+        yield from _alike(moves, models)
     yield f"    {found.kept:,} not shown"
     if found.worse:
         yield (
@@ -104,6 +94,35 @@ def _moves(logged: "Production") -> Iterator[str]:
             f"  ! {display_name(model, models)} was escalated {plural(count, 'time')} in this log: requests to it above"
             " may be those that it could not do"
         )
+
+
+def _alike(moves: "Sequence[Move]", models: Collection[str]) -> Iterator[str]:
+    """Moves from one model to another on the same parts, which may differ by what else their requests say."""
+    one, requests = moves[0], plural(sum(move.requests for move in moves), "request")
+    current, toward = display_name(one.current, models), display_name(one.toward, models)
+    names = listing([display_name(model, models) for model in one.beyond])
+    beyond = f"beyond the price cliff of {names}, " if names else ""
+    mix = "at this log's mix of input and output" if one.at_log_mix else "in the run"
+    began = f"; began on {min(m.first for m in moves)}" if all(move.began for move in moves) else ""
+    ended = f"; ended, the last on {max(m.last for m in moves)}" if all(move.ended for move in moves) else ""
+    ratio, else_ = estimated(one.cost_ratio, "ratio"), ""
+    if len({(move.cost_ratio.value, move.nearest) for move in moves}) > 1:
+        ratios = sorted(move.cost_ratio.value for move in moves if move.cost_ratio.value is not None)
+        ratio, else_ = " to ".join(number(r, "ratio") for r in (ratios[0], ratios[-1])), ", by what else they say"
+    yield (
+        f"    {requests} of {current} on {listing(one.parts)} items to {toward}, {beyond}at {ratio} the cost"
+        f" {mix}{else_}{began}{ended}"
+    )
+    kinds = listing([listing(names) for names in one.nearest], "or") if not else_ else ""
+    near = f"on the {plural(one.items, 'item')} with {kinds}" if kinds else "there"
+    now, then = (_shares([getattr(move, of) for move in moves]) for of in ("satisfied", "satisfied_now"))
+    yield f"      {near} {toward} satisfied {now} and {current} {then}"
+
+
+def _shares(rates: Sequence[float | None]) -> str:
+    """One share, or from the least to the most of several."""
+    told = [_share(rate) for rate in sorted(rates, key=lambda rate: -1.0 if rate is None else rate)]
+    return told[0] if told[0] == told[-1] else f"{told[0]} to {told[-1]}"
 
 
 def _share(rate: float | None) -> str:

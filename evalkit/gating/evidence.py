@@ -14,6 +14,8 @@ from evalkit.rounds import in_drawing_order
 from evalkit.rubric import Rubric
 from evalkit.wording import listing, plural
 
+Epochs = Callable[[str], int]
+"""The epoch that is taken of an item."""
 Measure = Callable[[OutputResult], float | None]
 """One number of a trial, None where it has none."""
 _SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
@@ -107,11 +109,11 @@ class Evidence:
         not tell where they were asked about all, or for what a judge had said. `part`: only these items."""
         sides = ((self.of_baseline, self.baseline), (self.of_candidate, self.candidate))
         found = []
-        for (analysis, model), epoch, other in zip(sides, *self._epochs, strict=True):
+        for (analysis, model), epochs in zip(sides, self.epochs_of or (None, None), strict=True):
             side: dict[str, list[OutputResult]] = {}
             for item in analysis.outputs:
                 if part is None or item.id in part:
-                    taken = other if item.id in self._swapped else epoch
+                    taken = None if epochs is None else epochs(item.id)
                     side[item.id] = [
                         self._known(o) for o in item.outputs if o.model == model and taken in (None, o.epoch)
                     ]
@@ -119,17 +121,19 @@ class Evidence:
         return tuple(found)
 
     @property
-    def _epochs(self) -> tuple[tuple[int | None, int | None], ...]:
-        """Of each side, the epoch that it is taken from, and that on swapped items."""
-        halves = self.halves or (None, None)
-        return halves, halves[::-1]
+    def epochs_of(self) -> tuple[Epochs, Epochs] | None:
+        """The epoch of each item that each side is taken from, where a model is compared with itself.
+
+        They change places on half of the items, by the run's seed: a run sends one epoch after the other, so that taken
+        as they are, two hours would be compared, and the first epoch would write the cache that the second reads.
+        """
+        if self.halves is None:
+            return None
+        halves, swapped = self.halves, self._swapped
+        return lambda item: halves[item in swapped], lambda item: halves[item not in swapped]
 
     @cached_property
     def _swapped(self) -> frozenset[str]:
-        """Half of the items, by the run's seed: a run sends one epoch after the other, so that taken as they are, the
-        two would be compared at other hours, and the first would write the cache that the second reads."""
-        if self.halves is None:
-            return frozenset()
         order = in_drawing_order([item.id for item in self.of_baseline.outputs], self.of_baseline.spec.seed)
         return frozenset(order[::2])
 

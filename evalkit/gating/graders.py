@@ -12,6 +12,7 @@ from evalkit.analysis.contexts import at_context, production_size
 from evalkit.analysis.trials import counting_grades
 from evalkit.errors import IntegrityError
 from evalkit.frozen import dataclass
+from evalkit.gating.evidence import Epochs
 from evalkit.gating.pairs import LEAST_KNOWN
 from evalkit.grader_names import GraderKind, judge_of, kind_of
 from evalkit.records import Grade, ItemRecord, Snapshot
@@ -61,18 +62,18 @@ class _Sides:
 
 
 def refuse_other_graders(
-    then: Snapshot, baseline: str, now: Snapshot, candidate: str, halves: tuple[int, int] | None = None
+    then: Snapshot, baseline: str, now: Snapshot, candidate: str, halves: tuple[Epochs, Epochs] | None = None
 ) -> None:
     """IntegrityError where people, or judges, who graded one side alone stand for more of it than may be missing.
 
     Only items whose outputs are graded on both sides are looked at: a side without answers has nothing to grade.
     People and judges are told apart, since people grade a sample of what a judge grades whole. Nor may anybody have
-    graded far more of one side than of the other, of the items that somebody graded on both. `halves`: the epoch that
-    each side is of, where a model is compared with itself. Of a sweep the size that decides is looked at.
+    graded far more of one side than of the other, of the items that somebody graded on both. `halves`: the epoch of
+    each item that each side is of, where a model is compared with itself. Of a sweep the size that decides counts.
     """
     names = (baseline, candidate) if baseline != candidate else (f"{baseline} in one run", "it in the other")
     if halves is not None:
-        names = (f"epoch {halves[0]} of {baseline}", f"epoch {halves[1]} of it")
+        names = (f"one epoch of {baseline}", "its other")
     then, now = _decisive(then), _decisive(now)
     of_one, of_other = halves or (None, None)
     one, other = _graded(then, baseline, of_one), _graded(now, candidate, of_other)
@@ -206,9 +207,10 @@ def _decisive(snapshot: Snapshot) -> Snapshot:
     return at_context(snapshot, production_size(snapshot)[0]) if snapshot.spec.contexts else snapshot
 
 
-def _graded(snapshot: Snapshot, model: str, epoch: int | None) -> Mapping[str, _Graded]:
-    """Of each criterion, who graded a model's outputs, of one epoch or of all."""
-    of_side = (trial for trial in snapshot.trials if trial.key.model == model and epoch in (None, trial.key.epoch))
+def _graded(snapshot: Snapshot, model: str, epochs: Epochs | None) -> Mapping[str, _Graded]:
+    """Of each criterion, who graded a model's outputs, of one epoch of each item or of all."""
+    of_model = (trial for trial in snapshot.trials if trial.key.model == model)
+    of_side = (t for t in of_model if epochs is None or epochs(t.key.item_id) == t.key.epoch)
     items = {trial.id: trial.key.item_id for trial in of_side}
     outputs = Counter[tuple[str, str]]()
     looked: dict[tuple[str, GraderKind, str], set[str]] = defaultdict(set)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean, stdev
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -52,7 +52,7 @@ def share_result(
         return CheckResult(name, "inconclusive", finding, _limit(margin), needs=needs)
     tested = _tested(pairs, margin, rules, assay, labels)
     if pairs.worst is not None and tested.passes and not _tested(pairs.worst, margin, rules, assay, labels).passes:
-        tested = replace(tested, cap=_missing(pairs.worst, "against", rules))
+        tested = replace(tested, cap=could_overturn(pairs.worst, "against", rules))
     if pairs.best is not None and tested.worse is not None and tested.worse <= rules.alpha:
         tested = _at_best(tested, _tested(pairs.best, margin, rules, assay, labels).worse, pairs.best, rules)
     why, at_best = _nothing_to_lose(what, margin), pairs.worst or pairs  # of which the baseline lacks no success
@@ -71,14 +71,15 @@ def _nothing_to_lose(what: str, margin: float) -> str:
 def _at_best(tested: "_Tested", at_best: float | None, best: Paired, rules: Rules) -> "_Tested":
     """What a loss comes to with what is missing at its best, which may be missing for what it is."""
     if at_best is None or at_best > rules.alpha:
-        needs = _missing(best, "for", rules)
+        needs = could_overturn(best, "for", rules)
         return replace(tested, worse=at_best, needs=lambda: needs, doubt=_in_short(needs))
     return replace(tested, worse=max(at_best, tested.worse or 0.0))
 
 
-def _missing(pairs: Paired, side: str, rules: Rules) -> str:
-    lacking = sum(pairs.planned) - sum(pairs.counted)
-    return f"{plural(lacking, 'trial')} without a figure could overturn it, taken {side} the candidate: {rules.remedy}"
+def could_overturn(pairs: Paired, side: Literal["for", "against"], rules: Rules) -> str:
+    """That what is missing decides, and what brings it."""
+    lacking = plural(pairs.lacking, "trial")
+    return f"{lacking} without a figure could overturn it, taken {side} the candidate: {rules.remedy}"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Two sides of a comparison as item means, and what trials without a number could make of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from evalkit.frozen import dataclass
 
@@ -31,6 +32,17 @@ class Paired:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def lacking(self) -> int:
+        """Trials of both sides without a number."""
+        return sum(self.planned) - sum(self.counted)
+
+    def of(self, items: Collection[str]) -> "Paired":
+        """The same of these items alone."""
+        kept = [i for i, item in enumerate(self.items) if item in items]
+        then, now = (tuple(side[i] for i in kept) for side in (self.baseline, self.candidate))
+        return replace(self, items=tuple(self.items[i] for i in kept), baseline=then, candidate=now)
 
     @property
     def gap(self) -> str | None:

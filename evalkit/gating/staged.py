@@ -60,7 +60,8 @@ def staged(
 def _differences(whole: Evidence, order: Sequence[str], left: _Left) -> list[float]:
     """Candidate less baseline of each item in the order of the looks, up to the first that is not run and graded.
 
-    An output that its graders could not grade leaves its item out, as everywhere.
+    An output that its graders could not grade is taken at its best, as everywhere; an item that nobody has looked at
+    says nothing.
     """
     then, now = whole.outputs()
     found = []
@@ -70,8 +71,8 @@ def _differences(whole: Evidence, order: Sequence[str], left: _Left) -> list[flo
         over = (_is_over(o) or o.trial_id in shut for side, shut in zip(sides, left, strict=True) for o in side)
         if not all(sides) or not all(over):
             break
-        if all(output.satisfied is not None for output in outputs):
-            found.append(_mean(now[item]) - _mean(then[item]))
+        if any(output.satisfied is not None or output.people_unsure for output in outputs):
+            found.append(_mean(now[item], 1.0) - _mean(then[item], 0.0))
     return found
 
 
@@ -102,8 +103,8 @@ def _is_over(output: OutputResult) -> bool:
     return output.satisfied is not None or bool(output.ungraded or output.people_unsure)
 
 
-def _mean(outputs: Sequence[OutputResult]) -> float:
-    flags = [satisfied(output) or 0.0 for output in outputs]
+def _mean(outputs: Sequence[OutputResult], missing: float) -> float:
+    flags = [missing if (flag := satisfied(output)) is None else flag for output in outputs]
     return sum(flags) / len(flags)
 
 
