@@ -79,10 +79,11 @@ def _bar_label(chart: Frontier, points: list[FrontierPoint], across: Scale, up: 
 
 def _y_axis(svg: Svg, chart: Frontier, up: Scale, left: float, right: float) -> None:
     bar = chart.y.reference
-    for value in ticks(chart.y, 6):
-        if bar is None or abs(up(value) - up(bar)) > 14:
-            svg.line(left, up(value), right, up(value), stroke("line"))
-            svg.text(left - 8, up(value) + 4, tick_name(value, chart.y), anchor="end")
+    named = [value for value in ticks(chart.y, 6) if bar is None or abs(up(value) - up(bar)) > 14]
+    for value in named:
+        svg.line(left, up(value), right, up(value), stroke("line"))
+    for value in named:
+        svg.text(left - 8, up(value) + 4, tick_name(value, chart.y), anchor="end")
     if bar is not None and up.holds(bar):
         svg.text(left - 8, up(bar) + 4, number(bar, chart.y.format), "ink", anchor="end", bold=True)
 
