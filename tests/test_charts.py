@@ -42,7 +42,7 @@ from evalkit.charts.ecdf import _course, _spots
 from evalkit.charts.labels import Box, Marks, fit, place, spread, text_width
 from evalkit.charts.marks import shape
 from evalkit.charts.scales import Scale, named_ticks, scale_of, tick_name, ticks
-from evalkit.charts.svg import INKS, Svg, course, fill, px, stroke
+from evalkit.charts.svg import INKS, PRINTED, Svg, course, fill, px, stroke
 from evalkit.rendering.chart_table import table_of
 from evalkit.report import build_report
 from evalkit.series import NEUTRAL, POLICY
@@ -261,6 +261,16 @@ def test_bars_share_one_scale_and_leave_out_what_is_zero() -> None:
     assert len(widths) == 2
     assert widths[1] / widths[0] == pytest.approx(2, abs=0.02)
     assert "refused: 0" not in drawn
+
+
+def test_the_words_of_a_legend_do_not_touch_the_next_swatch_on_paper() -> None:
+    parts = (Part("satisfactory", "s", 30), Part("unsatisfactory", "u", 9), Part("failed", "refused", 5))
+    drawn = list(painted(parse(draw(Bars("f", (Bar(A, parts),), "trials"), WIDE))))
+    swatches = [float(own["x"]) for tag, _, own in drawn if tag == "rect" and own["width"] == "12"]
+    names = [(float(own["x"]), text) for tag, text, own in drawn if tag == "text" and own.get("font-size") == "11.5"]
+    assert len(swatches) == len(names) == 3
+    for (x, name), swatch in zip(names, swatches[1:], strict=False):
+        assert x + text_width(name or "", PRINTED) + 8 < swatch, name
 
 
 def test_the_map_links_every_item() -> None:

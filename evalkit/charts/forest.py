@@ -11,13 +11,11 @@ from evalkit.charts.labels import fit, text_width
 from evalkit.charts.marks import dot, extent, ink_of, x_axis
 from evalkit.charts.scales import Scale, scale_of
 from evalkit.charts.short_names import short_names
-from evalkit.charts.svg import Svg, fill, stroke, variant
+from evalkit.charts.svg import PRINTED, Svg, fill, stroke, variant
 from evalkit.wording import interval as interval_words
 from evalkit.wording import value
 
 _LANE, _PADDING, _LABELS = 15.5, 7, 216.0
-_PRINTED = 13.9
-"""Size of all text of the wide drawing on paper, as `report.css` has it; room is kept for it on the screen too."""
 
 
 def _small(narrow: bool) -> float:
@@ -31,7 +29,7 @@ def draw(chart: Forest, width: int) -> str:
     series = _series(chart)
     left = 0.0 if narrow else _LABELS
     top = legend.height(series, width - left - 8) if len(series) > 1 else 2.0
-    values, intervals = _widths(chart, _small(narrow) if narrow else _PRINTED)
+    values, intervals = _widths(chart, _small(narrow) if narrow else PRINTED)
     right = width - values - intervals - 26
     above = 20 if narrow else 0
     heights = [_height(row, above) for row in chart.rows]

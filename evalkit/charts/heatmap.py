@@ -16,7 +16,7 @@ from evalkit.charts import legend
 from evalkit.charts.labels import text_width
 from evalkit.charts.marks import ink_of, shape
 from evalkit.charts.short_names import short_names
-from evalkit.charts.svg import INKS, Svg, fill, px, stroke, variant
+from evalkit.charts.svg import INKS, PRINTED, Svg, fill, px, stroke, variant
 from evalkit.series import NEUTRAL
 
 _GAP = 2.5
@@ -169,7 +169,7 @@ def _legend(svg: Svg, chart: Heatmap, left: float, y: float) -> None:
     for state, name in _STATES:
         if state not in seen:
             continue
-        width = 20 + text_width(name, 11.5) + 16
+        width = 20 + text_width(name, 11.5 if variant(int(svg.width)) == "narrow" else PRINTED) + 16
         if x > left and x + width > svg.width:
             x, y = left, y + 22
         _cell(svg, MapCell(NEUTRAL, state, name), x, y - 11, 13, 14)

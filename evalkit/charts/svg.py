@@ -28,6 +28,10 @@ One that is knows them by their values, in `report.css`: a class beside each wou
 """
 
 
+PRINTED = 13.9
+"""Size of all text of the wide drawing on paper, as `report.css` has it; room is kept for it on the screen too."""
+
+
 def fill(ink: str) -> dict[str, str]:
     """Attributes of a shape filled with a named colour."""
     return {"fill": INKS[ink]}
