@@ -25,7 +25,7 @@ Change = Literal["better", "worse", "level", "open"]
 SINCE: Mapping[Change, str] = {
     "better": "now better",
     "worse": "now worse",
-    "level": "no change in the pass rate",
+    "level": f"no change in the pass rate (within {MARGIN * 100:.0f} points)",
     "open": "not enough data to tell",
 }
 """What a comparison with an earlier run is called."""

@@ -89,7 +89,7 @@ def _scores(analysis: Analysis, m: ModelResult) -> Line:
     return {
         "Model": m.name,
         "Model id": m.model,
-        "Standing": analysis.decision.reasons.get(m.model),
+        "Standing": _standing(analysis, m.model),
         "Items": m.items,
         "Pass rate (share)": m.pass_rate,
         "Score (0 to 1)": m.score,
@@ -114,6 +114,12 @@ def _scores(analysis: Analysis, m: ModelResult) -> Line:
         "Input (tokens)": m.input_tokens,
         "Output (tokens)": m.output_tokens,
     }
+
+
+def _standing(analysis: Analysis, model: str) -> str | None:
+    """What the rule says of a model, and of the pick that it is that."""
+    reason = analysis.decision.reasons.get(model)
+    return f"pick: {reason}" if reason and model == analysis.decision.option else reason
 
 
 def _pair(pair: Pair, names: Mapping[str, str]) -> Line:

@@ -5,9 +5,9 @@ import re
 from functools import cache
 from itertools import pairwise
 from typing import get_args
-from xml.etree import ElementTree
 
 import pytest
+from drawings import lines_of, painted, parse, points
 from hypothesis import given
 from hypothesis import strategies as st
 from report_pages import made
@@ -40,8 +40,9 @@ from evalkit.charts import NARROW, WIDE, draw
 from evalkit.charts.cell import draw_cell
 from evalkit.charts.ecdf import _course, _spots
 from evalkit.charts.labels import Box, Marks, fit, place, spread, text_width
+from evalkit.charts.marks import shape
 from evalkit.charts.scales import Scale, named_ticks, scale_of, tick_name, ticks
-from evalkit.charts.svg import INKS, Svg, px
+from evalkit.charts.svg import INKS, PRINTED, Svg, course, fill, px, stroke
 from evalkit.rendering.chart_table import table_of
 from evalkit.report import build_report
 from evalkit.series import NEUTRAL, POLICY
@@ -56,9 +57,33 @@ def estimate(value: float | None, low: float | None, high: float | None) -> Esti
     return Estimate(value, low, high, 0.95, 20, "m", reason=None if value is not None else "none")
 
 
-def parse(drawing: str) -> ElementTree.Element:
-    """A drawing of ours as XML: it must be well-formed."""
-    return ElementTree.fromstring(drawing)  # noqa: S314  # written a line before
+@given(st.lists(st.tuples(st.floats(-900, 900), st.floats(-900, 900)), min_size=1, max_size=30))
+def test_a_path_written_briefly_runs_through_its_points(corners: list[tuple[float, float]]) -> None:
+    rounded = [(float(px(x)), float(px(y))) for x, y in corners]
+    without = [point for i, point in enumerate(rounded) if not i or point != rounded[i - 1]]
+    (read,) = points(course(corners))
+    assert read == [(pytest.approx(x, abs=1e-6), pytest.approx(y, abs=1e-6)) for x, y in without]
+
+
+def test_what_is_painted_alike_is_said_once() -> None:
+    svg = Svg(100, 100, "")
+    for y in (10, 20, 30):
+        svg.line(0, y, 50, y, stroke("line"))
+    svg.rect(1, 1, 5, 5, fill("m0"))
+    for y in (10, 20, 30):
+        svg.text(60, y, "word", "m0", anchor="end", bold=True)
+    drawn = svg.finish("wide")
+    assert drawn.count("<path") == drawn.count("<g ") == 1
+    assert len(lines_of(parse(drawn))) == 3
+    said = [own for tag, text, own in painted(parse(drawn)) if text == "word"]
+    assert [(own["text-anchor"], own["fill"]) for own in said] == 3 * [("end", INKS["m0"])]
+
+
+def test_shapes_with_a_frame_stay_apart_or_they_would_hide_each_other() -> None:
+    svg = Svg(100, 100, "")
+    for x in (10, 14):
+        shape(svg, Series("h", "Hotel", 7), x, 10)
+    assert svg.finish("wide").count("<path") == 2
 
 
 def charts(section: Section) -> list[Chart]:
@@ -88,11 +113,13 @@ def keeps_its_promises(chart: Chart, width: int) -> None:
     assert "nan" not in text
     assert not re.search(r"=\"-?inf", text)
     for element in root.iter():
-        for attribute in ("x", "x1", "x2", "cx"):
+        for attribute in ("x", "cx"):
             if attribute in element.attrib:
                 assert -1 <= float(element.attrib[attribute]) <= width + 1
-        if element.tag.endswith("text"):
-            assert float(element.get("font-size", root.attrib["font-size"])) >= 11
+        if "d" in element.attrib:
+            assert all(-1 <= x <= width + 1 for piece in points(element.attrib["d"]) for x, _ in piece)
+    sizes = [float(own["font-size"]) for tag, _, own in painted(root, **root.attrib) if tag == "text"]
+    assert min(sizes, default=11) >= 11
     assert draw(chart, width) == text
 
 
@@ -111,8 +138,7 @@ def test_a_limit_that_does_not_exist_is_an_arrow_and_said_to_be_open() -> None:
     axis = Axis("s", "seconds", 1.0, 20.0)
     closed = draw(Forest("f", axis, (ForestRow("r", (Mark(A, estimate(5, 3, 8)),)),)), WIDE)
     opened = draw(Forest("f", axis, (ForestRow("r", (Mark(A, estimate(5, 3, None)),)),)), WIDE)
-    assert closed.count("<path") == 0
-    assert opened.count("<path") == 1
+    assert opened.count("<path") == closed.count("<path") + 1
     assert "from 3.0 s, open" in opened
 
 
@@ -184,7 +210,7 @@ def test_a_name_on_the_frontier_stands_nearest_to_its_own_mark(width: int) -> No
     """Four options of which two stand close: nothing may seem to be named by what names another."""
     figures = {"Haiku 4.5": (7.0, 72, 59, 81), "Sonnet 4.6": (16.2, 92, 82, 96), "Opus 4.6": (27.0, 92, 82, 96),
                "Routed": (21.8, 98, 89, 99.7)}  # fmt: skip
-    points = tuple(
+    options = tuple(
         FrontierPoint(
             Series(name, name, i if name != "Routed" else POLICY),
             estimate(cost / 100, cost / 100 * 0.94, cost / 100 * 1.12),
@@ -194,40 +220,38 @@ def test_a_name_on_the_frontier_stands_nearest_to_its_own_mark(width: int) -> No
         for i, (name, (cost, rate, low, high)) in enumerate(figures.items())
     )
     y = Axis("satisfactory", "percent", 0.5, 1.0, reference=0.8, reference_label="below your 80% bar")
-    root = parse(draw(Frontier("f", Axis("cost", "money", 0.0, 0.34), y, points), width))
-    lines = [(e.attrib["stroke"], *(float(e.attrib[k]) for k in ("x1", "y1", "x2", "y2")))
-             for e in root.iter() if e.tag == "line" and "stroke-dasharray" not in e.attrib]  # fmt: skip
-    for text in (e for e in root.iter() if e.tag == "text" and e.text in figures and "aria-hidden" not in e.attrib):
-        wide, at, low = text_width(text.text or "", 13, bold=True), float(text.attrib["x"]), float(text.attrib["y"])
-        left = {"start": at, "middle": at - wide / 2, "end": at - wide}[text.attrib.get("text-anchor", "start")]
+    root = parse(draw(Frontier("f", Axis("cost", "money", 0.0, 0.34), y, options), width))
+    lines = lines_of(root)
+    for _, text, own in painted(root):
+        if text not in figures or "aria-hidden" in own:
+            continue
+        wide, at, low = text_width(text, 13, bold=True), float(own["x"]), float(own["y"])
+        left = {"start": at, "middle": at - wide / 2, "end": at - wide}[own.get("text-anchor", "start")]
         name = Box(left, low - 12, left + wide, low)
         apart: dict[str, float] = {}
-        for ink, x1, y1, x2, y2 in lines:
-            drawn = Box(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+        for ink, drawn in lines:
             apart[ink] = min(apart.get(ink, math.inf), name.distance(drawn))
         del apart[INKS["line"]]
         assert len(apart) == len(figures)
-        assert min(apart, key=lambda ink: apart[ink]) == text.attrib["fill"], (text.text, apart)
+        assert min(apart, key=lambda ink: apart[ink]) == own["fill"], (text, apart)
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("costs", [(0.095,), (0.09, 0.05), (0.02, 0.095)])
 def test_no_interval_runs_through_the_label_of_the_bar(costs: tuple[float, ...], width: int) -> None:
-    points = tuple(
+    options = tuple(
         FrontierPoint(Series(f"m{i}", f"M{i}", i), estimate(cost, cost - 0.004, cost + 0.004), estimate(0.8, 0.6, 0.9))
         for i, cost in enumerate(costs)
     )
     y = Axis("satisfactory", "percent", 0.5, 1.0, reference=0.8, reference_label="below your 80% bar")
-    root = parse(draw(Frontier("f", Axis("c", "money", 0.0, 0.1), y, points), width))
-    label = next(e for e in root.iter() if e.tag == "text" and e.text == y.reference_label)
-    left, bottom = float(label.attrib["x"]), float(label.attrib["y"])
+    root = parse(draw(Frontier("f", Axis("c", "money", 0.0, 0.1), y, options), width))
+    label = next(own for _, text, own in painted(root) if text == y.reference_label)
+    left, bottom = float(label["x"]), float(label["y"])
     box = Box(left, bottom - 11, left + text_width(y.reference_label, 11.5, bold=True), bottom + 3)
-    lines = [{k: float(e.attrib[k]) for k in ("x1", "y1", "x2", "y2")}
-             for e in root.iter() if e.tag == "line" and e.attrib["stroke"] in (INKS["m0"], INKS["m1"])]  # fmt: skip
+    lines = [drawn for ink, drawn in lines_of(root) if ink in (INKS["m0"], INKS["m1"])]
     assert len(lines) >= 2 * len(costs)
     for line in lines:
-        drawn = Box(line["x1"] - 1, min(line["y1"], line["y2"]) - 1, line["x2"] + 1, max(line["y1"], line["y2"]) + 1)
-        assert not box.meets(drawn), line
+        assert not box.meets(Box(line.left - 1, line.top - 1, line.right + 1, line.bottom + 1)), line
 
 
 def test_bars_share_one_scale_and_leave_out_what_is_zero() -> None:
@@ -237,6 +261,16 @@ def test_bars_share_one_scale_and_leave_out_what_is_zero() -> None:
     assert len(widths) == 2
     assert widths[1] / widths[0] == pytest.approx(2, abs=0.02)
     assert "refused: 0" not in drawn
+
+
+def test_the_words_of_a_legend_do_not_touch_the_next_swatch_on_paper() -> None:
+    parts = (Part("satisfactory", "s", 30), Part("unsatisfactory", "u", 9), Part("failed", "refused", 5))
+    drawn = list(painted(parse(draw(Bars("f", (Bar(A, parts),), "trials"), WIDE))))
+    swatches = [float(own["x"]) for tag, _, own in drawn if tag == "rect" and own["width"] == "12"]
+    names = [(float(own["x"]), text) for tag, text, own in drawn if tag == "text" and own.get("font-size") == "11.5"]
+    assert len(swatches) == len(names) == 3
+    for (x, name), swatch in zip(names, swatches[1:], strict=False):
+        assert x + text_width(name or "", PRINTED) + 8 < swatch, name
 
 
 def test_the_map_links_every_item() -> None:
@@ -257,7 +291,10 @@ def test_each_row_of_each_band_of_the_map_is_told_by_more_than_its_colour(width:
     )
     drawing = parse(draw(Heatmap("f", models, columns), width))
     links = [part for part in drawing.iter() if part.tag.endswith("}a") or part.tag == "a"]
-    rows = {float(cell.get("y", 0)) for link in links for cell in link if cell.tag.endswith("use")}
+    (columns_drawn,) = {cell.get("href") for link in links for cell in link if cell.tag.endswith("use")}
+    column = next(part for part in drawing.iter() if f"#{part.get('id')}" == columns_drawn)
+    assert [float(cell.get("y", 0)) for cell in column] == [22.0 * row for row in range(len(models))]
+    rows = {float(link[-1].get("y", 0)) + float(cell.get("y", 0)) for link in links for cell in column}
     marks = [part for part in drawing if part.tag.endswith(("circle", "path"))]
     told = {part.text for part in drawing.iter() if part.tag.endswith("text")}
     assert {m.name for m in models} <= told
@@ -309,8 +346,9 @@ def test_a_staircase_ends_below_everything_where_calls_were_given_up() -> None:
 
 def _stairs_of(drawn: str) -> tuple[float, float]:
     """Heights at which the staircase ends and begins."""
-    heights = [float(y) for y in re.findall(r"(?:V|[\d.] )([\d.]+)", re.findall(r'<path d="([^"]+)"', drawn)[0])]
-    return heights[-1], heights[0]
+    (stairs,) = [own["d"] for tag, _, own in painted(parse(drawn)) if tag == "path" and "stroke-linejoin" in own]
+    ((*_, (_, end)),) = pieces = points(stairs)
+    return end, pieces[0][0][1]
 
 
 def test_text_in_a_drawing_is_escaped_and_made_visible() -> None:
@@ -415,9 +453,9 @@ def test_names_of_an_upright_axis_are_never_cut(high: float, width: int) -> None
         Lines("f", money, money, (Line(A, ((0.0, 0.0), (high, high))),)),
         Frontier("f", share, money, (point,)),
     ):
-        for text in parse(draw(chart, width)).iter():
-            if text.tag.endswith("text") and text.get("text-anchor") == "end":
-                assert float(text.get("x", 0)) >= text_width(text.text or "", float(text.get("font-size", 12)))
+        for tag, text, own in painted(parse(draw(chart, width))):
+            if tag == "text" and own.get("text-anchor") == "end":
+                assert float(own.get("x", 0)) >= text_width(text or "", float(own.get("font-size", 12)))
 
 
 @given(st.lists(st.floats(0, 100), max_size=8))

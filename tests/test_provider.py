@@ -4,6 +4,7 @@
 import asyncio
 import json
 import random
+import re
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -854,6 +855,13 @@ async def test_a_server_out_of_reach_is_named() -> None:
     async with connected(UNREACHABLE) as provider:
         with pytest.raises(InfrastructureError, match=r"http://127\.0\.0\.1:\d+ cannot be reached"):
             await provider.preflight([SONNET])
+
+
+async def test_a_password_in_the_address_is_the_reason_and_not_the_network() -> None:
+    async with scripted([]) as url, connected(url.replace("http://", "http://user:secret@")) as provider:
+        with pytest.raises(InfrastructureError, match="a name and a password in --base-url") as refused:
+            await provider.preflight([SONNET])
+    assert not re.search("secret|network", str(refused.value))
 
 
 @pytest.mark.parametrize(

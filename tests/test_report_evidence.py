@@ -468,7 +468,7 @@ def test_that_the_rate_stays_hides_no_change_of_cost_and_latency() -> None:
     )
     facts = [fact for block in section(changed, "verdict").blocks if isinstance(block, Facts) for fact in block.facts]
     (since,) = (fact for fact in facts if fact.title.startswith("Since the baseline run"))
-    assert since.title.endswith("no change in the pass rate, at more cost")
+    assert since.title.endswith("no change in the pass rate (within 10 points), at more cost")
     assert "answers took 1.5\N{MULTIPLICATION SIGN} (1.3" in plain_text(since.text)
 
 
@@ -490,8 +490,30 @@ def test_a_change_is_said_only_if_interval_and_holm_agree(low: float, high: floa
     part = section(replace(analysis, against=pairs), "against")
     assert part.heading.startswith(heading)
     claims = {plain_text(row.cells[3].text) for row in tables(part)[0].rows}
-    assert ("no change in the pass rate" in claims) is heading.startswith("No change")
+    assert ("no change in the pass rate (within 10 points)" in claims) is heading.startswith("No change")
     assert ("not enough data to tell" in claims) is heading.startswith("Not enough")
+
+
+def test_a_mixed_change_is_not_called_none_and_no_change_has_its_margin_beside_it() -> None:
+    """The pick stays as it was while another model falls: both are said, the fall first, in a comment as well."""
+    analysis = made("with_baseline")
+    level, fell = (Estimate(x, x - 0.05, x + 0.05, 0.95, 60, "Tango") for x in (0.0, -0.35))
+    picked = analysis.decision.option
+    other = next(p.b for p in analysis.against if p.b != picked)
+    pairs = tuple(
+        replace(p, difference=fell if p.b == other else level, p_holm=0.001 if p.b == other else 1.0)
+        for p in analysis.against
+    )
+    mixed = replace(analysis, against=pairs)
+    facts = [fact for block in section(mixed, "verdict").blocks if isinstance(block, Facts) for fact in block.facts]
+    (since,) = (fact for fact in facts if fact.title.startswith("Since the baseline run"))
+    names = [analysis.model(key).name for key in (other, picked or "")]
+    assert since.title == (
+        f"Since the baseline run: {names[0]}: now worse; {names[1]}: no change in the pass rate (within 10 points)"
+    )
+    assert [name in plain_text(since.text) for name in names] == [True, True]
+    for said in (render_markdown(mixed), render_html(mixed)):
+        assert said.count("no change in the pass rate") == said.count("no change in the pass rate (within") > 0
 
 
 def test_a_baseline_without_common_items_says_so() -> None:

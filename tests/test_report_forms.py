@@ -25,7 +25,7 @@ from evalkit.forms import Shown, files_of
 from evalkit.redaction import Redaction
 from evalkit.report import json_schema, render_json
 from evalkit.sections.items import side_file
-from evalkit.workbook import workbook
+from evalkit.workbook import _scores, workbook
 
 SCHEMA = Path(__file__).parent.parent / "evalkit" / "schemas" / "report.schema.json"
 SHEETS = ["Scorecard", "Pairs", "Slices", "Criteria", "Trials", "Grades", "Method"]
@@ -88,6 +88,13 @@ def test_numbers_are_numbers_with_units_and_intervals_stand_in_two_columns(proje
     assert "no upper limit" in str(cells["Why a figure is missing"])
     types = {type(cells[name]) for name in ("Items", "Trials planned", "Input (tokens)")}
     assert types <= {int, float}
+
+
+def test_a_workbook_says_which_model_is_the_pick() -> None:
+    analysis = made("whole")
+    standing = {model.model: str(_scores(analysis, model)["Standing"]) for model in analysis.models}
+    assert [model for model, told in standing.items() if told.startswith("pick: ")] == [analysis.decision.option]
+    assert standing[analysis.decision.option or ""] == "pick: clears the 80% bar"
 
 
 def test_a_workbook_prints_with_whole_headings_and_the_name_of_each_row_on_every_page(project: Path) -> None:

@@ -42,6 +42,17 @@ def facts(analysis: Analysis, name: str) -> dict[str, str]:
     return {fact.title: plain_text(fact.text) for part in parts for fact in part.facts}
 
 
+def test_a_model_that_never_answered_is_not_what_tells_items_apart() -> None:
+    analysis = made("one_model_failed")
+    (silent,) = [model for model in analysis.models if not model.counts.answered]
+    part = sum(
+        len({output.satisfied for output in item.outputs if output.model != silent.model}) > 1
+        for item in analysis.outputs
+    )
+    (told,) = [text for title, text in facts(analysis, "how-sure").items() if "tell outputs apart" in title]
+    assert told.endswith(f" {silent.name} answered nothing; of the others some pass and some fail on {part} items.")
+
+
 def refusing() -> Analysis:
     """Of ten items the smaller model fails six, and the larger one is refused on four of these."""
     book = Book(spec((HAIKU, SONNET)))
@@ -174,12 +185,12 @@ def test_one_item_makes_whole_sentences_and_no_claim_of_steadiness() -> None:
     analysis = one(level=False)
     found = headings(analysis)
     assert found["how-sure"] == "One item cannot say how steady the choice is"
-    assert found["item-map"] == "No item of 1 is satisfied by every model; 1 tells them apart"
+    assert found["item-map"] == "The one item is not satisfied by every model; 1 tells them apart"
     solo = analyze(run_of({HAIKU: [[True]]}))
     assert headings(solo)["failures"] == "The one trial brought an output"
     said = [plain_text(b.text) for b in section(solo, "latency").blocks if isinstance(b, Paragraph)]
     assert said[0].startswith(
-        "The curves hold 1 of 1 trials of Haiku 4.5. Felt p90 of Haiku 4.5: open, no upper limit from 1 call (need 36)."
+        "The curves hold 1 of 1 trial of Haiku 4.5. Felt p90 of Haiku 4.5: open, no upper limit from 1 call (need 36)."
     )
 
 

@@ -155,7 +155,7 @@ def lots(analysis: Analysis, low: float | None, value: float) -> str:
         (
             0.02,
             0.1,
-            "at the same cost the policy “By context size” satisfies +10 points more (+2 to +30 with all "
+            "at the same cost the policy “By context size” satisfies 10 points more (+2 to +30 with all "
             "routers looked at together).",
         ),
         (

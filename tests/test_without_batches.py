@@ -224,6 +224,18 @@ def test_a_few_requests_sent_another_way_are_told_and_no_change_of_costs_rests_o
     assert not differing(alike)
 
 
+@pytest.mark.parametrize("cached", [0, 100])
+def test_two_differences_of_one_model_do_not_contradict_each_other(cached: int) -> None:
+    """In batches then, alone now, and far more out of a cache: what a cache gave is why costs are not compared."""
+    then = ran({OPUS: in_batch, HAIKU: in_batch}, dict(LONG), cache_read_tokens=cached)
+    now = ran({OPUS: by_one, HAIKU: by_one}, dict(LONG), cache_read_tokens=900)
+    baseline = analyze(now, then).baseline
+    assert baseline is not None
+    said = [line for line in baseline.differs if "Opus" in line]
+    assert said[0] == "Different: Opus 4.6: 100% of its requests went in batches then and 0% now."
+    assert [("costs are" in line, "a cache gave" in line) for line in said[1:]] == [(True, True)]
+
+
 def test_a_few_requests_sent_another_way_are_compared_at_one_price_where_that_is_known() -> None:
     """Of Opus it is, though nobody knows it of another model of the run."""
     then = ran({OPUS: in_batch, HAIKU: in_batch}, LONG, items=300)

@@ -5,7 +5,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from evalkit.analysis.against import NO_COUNTERPART, against, at_like_caches, at_one_price, baseline_of, priced_alike
+from evalkit.analysis.against import (
+    NO_COUNTERPART,
+    against,
+    at_like_caches,
+    at_one_price,
+    baseline_of,
+    priced_alike,
+    set_apart_by_caches,
+)
 from evalkit.analysis.agreements import agreements
 from evalkit.analysis.blinding import blinding, seen_through
 from evalkit.analysis.caching import cache_costs, cache_warnings
@@ -177,14 +185,15 @@ def _with_baseline(
     compared = against(tables, then, *settings)
     sent: tuple[str, ...] = ()
     unlike = {pair.b: pair_sent_unlike(baseline, pair.a, snapshot, pair.b) for pair in compared}
+    by_caches = set_apart_by_caches(compared, earlier.caching, analysis.caching)
     if apart or max(unlike.values(), default=0.0) > EXACT:
         now, before = (_tables_of(run, priced_by) for run in (snapshot, baseline))
         outside = [
             full if apart or unlike[full.b] > EXACT else pair
             for pair, full in zip(compared, against(now, before, *settings), strict=True)
         ]
-        compared, sent = at_one_price(compared, outside, snapshot, baseline, unlike)
-    compared, warmed = at_like_caches(compared, earlier.caching, analysis.caching)
+        compared, sent = at_one_price(compared, outside, snapshot, baseline, unlike, by_caches)
+    compared, warmed = at_like_caches(compared, by_caches)
     if not compared:
         analysis = replace(analysis, warnings=(*analysis.warnings, NO_COUNTERPART))
     compared, priced = priced_alike(compared, earlier, analysis)

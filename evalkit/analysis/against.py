@@ -1,6 +1,6 @@
 """This run against an earlier one of the same items: each model with its counterpart, and what else differs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -101,13 +101,18 @@ def _latencies(side: Columns) -> dict[str, float]:
 
 
 def at_one_price(
-    billed: Sequence[Against], outside: Sequence[Against], run: Snapshot, earlier: Snapshot, unlike: Mapping[str, float]
+    billed: Sequence[Against],
+    outside: Sequence[Against],
+    run: Snapshot,
+    earlier: Snapshot,
+    unlike: Mapping[str, float],
+    warmed: Collection[str] = (),
 ) -> tuple[tuple[Against, ...], tuple[str, ...]]:
     """The same comparisons at the price without batches where it is known, and a sentence on each pair sent `unlike`,
     by the later id and the part of the costs.
 
     As billed where it is not known and the pair was sent alike, or all but a few requests, which then are not priced
-    alike.
+    alike. Of the pairs that caches set apart (`warmed`) nothing is said of costs here: they are not compared at all.
     """
     found, told, then, now = [], [], batch_shares(earlier), batch_shares(run)
     for pair, full in zip(billed, outside, strict=True):
@@ -123,17 +128,21 @@ def at_one_price(
             name, shares = display_name(pair.b, run.spec.models), (then.get(pair.a, "0%"), now.get(pair.b, "0%"))
             others = ", of other items" if shares[0] == shares[1] else ""
             sent = f"{shares[0]} of its requests went in batches then and {shares[1]} now{others}"
-            told.append(f"Different: {name}: {sent}; costs are {how}.")
+            told.append(f"Different: {name}: {sent}{'' if pair.b in warmed else f'; costs are {how}'}.")
     return adjusted(found), tuple(told)
 
 
-def at_like_caches(
+def set_apart_by_caches(
     compared: Sequence[Against], then: Sequence[CacheUse], now: Sequence[CacheUse]
-) -> tuple[tuple[Against, ...], tuple[str, ...]]:
-    """The same without costs where one of the runs found far more of its prompts in a cache, and a sentence on each."""
+) -> Mapping[str, str]:
+    """Of the pairs of which one run found far more of its prompts in a cache, by the later id, what caches gave."""
     before, after = ({use.model: use for use in uses} for uses in (then, now))
     apart = {pair.b: warmed_apart(before.get(pair.a), after.get(pair.b)) for pair in compared}
-    why = {m: f"a cache gave {r[0]:.0%} of the input then and {r[1]:.0%} now" for m, r in apart.items() if r}
+    return {m: f"a cache gave {r[0]:.0%} of the input then and {r[1]:.0%} now" for m, r in apart.items() if r}
+
+
+def at_like_caches(compared: Sequence[Against], why: Mapping[str, str]) -> tuple[tuple[Against, ...], tuple[str, ...]]:
+    """The same without costs where caches set the runs apart, and a sentence on each pair."""
     told = [
         f"Different: {display_name(m)}: {w}; costs are not compared, and hits shorten latency." for m, w in why.items()
     ]

@@ -9,7 +9,7 @@ from evalkit.charts.labels import text_width
 from evalkit.charts.marks import ink_of
 from evalkit.charts.scales import Scale
 from evalkit.charts.short_names import short_names
-from evalkit.charts.svg import INKS, Svg, fill, stroke, variant
+from evalkit.charts.svg import INKS, PRINTED, Svg, fill, stroke, variant
 
 _HEIGHT = 26
 
@@ -74,7 +74,7 @@ def _legend(svg: Svg, chart: Bars, left: float, y: float) -> None:
     for kind, name in _NAMES.items():
         if kind not in kinds:
             continue
-        width = text_width(name, 11.5) + 30
+        width = text_width(name, 11.5 if variant(int(svg.width)) == "narrow" else PRINTED) + 30
         if x > left and x + width > svg.width + 12:
             x, y = left, y + 20
         svg.rect(x, y - 10, 12, 12, _paint(kinds[kind], "ink"), rx="2")

@@ -10,15 +10,17 @@ from evalkit.charts.scales import named_ticks, scale_of, tick_name
 from evalkit.charts.svg import Svg, stroke
 from evalkit.series import NEUTRAL
 from evalkit.stats import Estimate
-from evalkit.wording import estimated
 
 WIDTH = 200
 _HEIGHT, _EDGE = 30, 14
 
 
 def draw_cell(axis: Axis, estimate: Estimate, series: Series | None) -> str:
-    """One interval on the column's scale; without a model it is drawn in the neutral ink."""
-    svg = Svg(WIDTH, _HEIGHT, estimated(estimate, axis.format, axis.reference))
+    """One interval on the column's scale; without a model it is drawn in the neutral ink.
+
+    Hidden from screen readers, which hear the figures beside it.
+    """
+    svg = Svg(WIDTH, _HEIGHT, "")
     scale = scale_of(axis, _EDGE, WIDTH - _EDGE)
     middle = _HEIGHT / 2
     svg.line(_EDGE, middle, WIDTH - _EDGE, middle, stroke("line"))
@@ -26,7 +28,7 @@ def draw_cell(axis: Axis, estimate: Estimate, series: Series | None) -> str:
         x = scale(axis.reference)
         svg.line(x, 1, x, _HEIGHT - 1, stroke("ink", 1.2), stroke_dasharray="3 3")
     interval(svg, series or NEUTRAL, estimate, scale, middle)
-    return svg.finish("cell")
+    return svg.finish("cell", decoration=True)
 
 
 def draw_head(axis: Axis, *, narrow: bool = False) -> str:

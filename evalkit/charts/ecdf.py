@@ -30,8 +30,9 @@ def draw(chart: Ecdf, width: int) -> str:
     svg = Svg(width, height, chart.finding)
     left, bottom = _LEFT, height - 52
     up = Scale(0, 1, bottom, top)
-    for share, name in _SHARES:
+    for share, _ in _SHARES:
         svg.line(left, up(share), width - 14, up(share), stroke("line"))
+    for share, name in _SHARES:
         svg.text(left - 8, up(share) + 4, name, anchor="end")
     x_axis(svg, chart.x, across, top, bottom, count=5 if narrow else 9, grid=False)
     for s in steps:

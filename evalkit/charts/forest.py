@@ -8,16 +8,14 @@ from evalkit.chart_blocks import (
 )
 from evalkit.charts import legend
 from evalkit.charts.labels import fit, text_width
-from evalkit.charts.marks import ink_of, interval, x_axis
+from evalkit.charts.marks import dot, extent, ink_of, x_axis
 from evalkit.charts.scales import Scale, scale_of
 from evalkit.charts.short_names import short_names
-from evalkit.charts.svg import Svg, fill, stroke, variant
+from evalkit.charts.svg import PRINTED, Svg, fill, stroke, variant
 from evalkit.wording import interval as interval_words
 from evalkit.wording import value
 
 _LANE, _PADDING, _LABELS = 15.5, 7, 216.0
-_PRINTED = 13.9
-"""Size of all text of the wide drawing on paper, as `report.css` has it; room is kept for it on the screen too."""
 
 
 def _small(narrow: bool) -> float:
@@ -31,7 +29,7 @@ def draw(chart: Forest, width: int) -> str:
     series = _series(chart)
     left = 0.0 if narrow else _LABELS
     top = legend.height(series, width - left - 8) if len(series) > 1 else 2.0
-    values, intervals = _widths(chart, _small(narrow) if narrow else _PRINTED)
+    values, intervals = _widths(chart, _small(narrow) if narrow else PRINTED)
     right = width - values - intervals - 26
     above = 20 if narrow else 0
     heights = [_height(row, above) for row in chart.rows]
@@ -43,14 +41,18 @@ def draw(chart: Forest, width: int) -> str:
     if chart.axis.shade_below and chart.axis.reference is not None:
         svg.rect(scale.start, top, scale(chart.axis.reference) - scale.start, bottom - top, fill("tint"))
     x_axis(svg, chart.axis, scale, top, bottom, count=4 if narrow else 6)
-    svg.line(0, top, width, top, stroke("line"))
+    tops = [top + sum(heights[:place]) for place in range(len(heights) + 1)]
+    for y in tops:
+        svg.line(0, y, width, y, stroke("line"))
     room = width * 0.6 if narrow else _LABELS - 10
     labels = short_names([row.label for row in chart.rows], 13, room, bold=True)
-    for row, height in zip(chart.rows, heights, strict=True):
-        _label(svg, row, labels[row.label], top, above)
-        _row(svg, chart, row, scale, top + above, intervals)
-        top += height
-        svg.line(0, top, width, top, stroke("line"))
+    _labels(svg, [(row, labels[row.label], y) for row, y in zip(chart.rows, tops, strict=False)], above)
+    lanes = [
+        (mark, y + above + _PADDING + _LANE * (lane + 0.5))
+        for row, y in zip(chart.rows, tops, strict=False)
+        for lane, mark in enumerate(row.marks)
+    ]
+    _marks(svg, chart, series, lanes, scale, intervals)
     return svg.finish(variant(width))
 
 
@@ -80,23 +82,33 @@ def _height(row: ForestRow, above: float) -> float:
     return max(lanes, 30 if above else 44 if row.note else 34) + above
 
 
-def _row(svg: Svg, chart: Forest, row: ForestRow, scale: Scale, top: float, intervals: float) -> None:
+def _marks(
+    svg: Svg, chart: Forest, series: list[Series], lanes: list[tuple[Mark, float]], scale: Scale, intervals: float
+) -> None:
+    """The marks with their figures, each at its height: a model's together, which takes least room on a page."""
     size = _small(variant(int(svg.width)) == "narrow")
-    for lane, mark in enumerate(row.marks):
-        y = top + _PADDING + _LANE * (lane + 0.5)
-        interval(svg, mark.series, mark.estimate, scale, y, 4.2)
-        value_, words = _figures(mark, chart)
-        svg.text(svg.width - intervals - 8, y + 4, value_, ink_of(mark.series), size=size, anchor="end", bold=True)
-        svg.text(svg.width - intervals, y + 4, words, size=size)
+    for model in series:
+        own = [(mark, y) for mark, y in lanes if mark.series == model]
+        for mark, y in own:
+            extent(svg, model, mark.estimate, scale, y)
+        for mark, y in own:
+            dot(svg, model, mark.estimate, scale, y, 4.2)
+        for mark, y in own:
+            x, figure = svg.width - intervals - 8, _figures(mark, chart)[0]
+            svg.text(x, y + 4, figure, ink_of(model), size=size, anchor="end", bold=True)
+    for mark, y in lanes:
+        svg.text(svg.width - intervals, y + 4, _figures(mark, chart)[1], size=size)
 
 
-def _label(svg: Svg, row: ForestRow, label: str, top: float, above: float) -> None:
+def _labels(svg: Svg, rows: list[tuple[ForestRow, str, float]], above: float) -> None:
+    """What each row is, with its note: above its lanes on a narrow page, else beside them."""
+    middles = [top + 19 if above else top + _height(row, 0) / 2 + (4 if not row.note else -3) for row, _, top in rows]
+    for (_, label, _), y in zip(rows, middles, strict=True):
+        svg.text(0, y, label, "ink", size=13, bold=True)
     size = _small(bool(above))
-    if above:
-        room = svg.width - text_width(label, 13, bold=True) - 12
-        svg.text(0, top + 19, label, "ink", size=13, bold=True)
-        svg.text(svg.width, top + 19, fit(row.note, size, room), anchor="end", size=size)
-        return
-    middle = top + _height(row, 0) / 2 + (4 if not row.note else -3)
-    svg.text(0, middle, label, "ink", size=13, bold=True)
-    svg.text(0, middle + 16, fit(row.note, size, _LABELS - 4), size=size)
+    for (row, label, _), y in zip(rows, middles, strict=True):
+        if above:
+            room = svg.width - text_width(label, 13, bold=True) - 12
+            svg.text(svg.width, y, fit(row.note, size, room), anchor="end", size=size)
+        else:
+            svg.text(0, y + 16, fit(row.note, size, _LABELS - 4), size=size)

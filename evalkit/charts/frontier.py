@@ -11,7 +11,7 @@ from evalkit.charts.labels import Box, Marks, Placed, place, text_width
 from evalkit.charts.marks import ink_of, interval, shape, upright, x_axis
 from evalkit.charts.scales import Scale, name_width, scale_of, tick_name, ticks
 from evalkit.charts.short_names import short_names
-from evalkit.charts.svg import Svg, fill, px, stroke, variant
+from evalkit.charts.svg import PRINTED, Svg, fill, px, stroke, variant
 from evalkit.wording import number
 
 _LABEL_PX, _NAME_PX = 11.5, 13.0
@@ -69,7 +69,8 @@ def _bar_label(chart: Frontier, points: list[FrontierPoint], across: Scale, up: 
     bar = chart.y.reference
     if bar is None or not up.holds(bar) or not chart.y.reference_label:
         return None
-    y, width = up(bar), text_width(chart.y.reference_label, _LABEL_PX, bold=True)
+    size = _LABEL_PX if variant(int(across.end)) == "narrow" else PRINTED
+    y, width = up(bar), text_width(chart.y.reference_label, size, bold=True)
     taken = [box for point in points for box in _extent(point, across, up)]
     step, room = width / 4, across.end - 8 - width - across.start
     lefts = [across.end - 8 - width - i * step for i in range(int(room / step) + 1)]
@@ -79,10 +80,11 @@ def _bar_label(chart: Frontier, points: list[FrontierPoint], across: Scale, up: 
 
 def _y_axis(svg: Svg, chart: Frontier, up: Scale, left: float, right: float) -> None:
     bar = chart.y.reference
-    for value in ticks(chart.y, 6):
-        if bar is None or abs(up(value) - up(bar)) > 14:
-            svg.line(left, up(value), right, up(value), stroke("line"))
-            svg.text(left - 8, up(value) + 4, tick_name(value, chart.y), anchor="end")
+    named = [value for value in ticks(chart.y, 6) if bar is None or abs(up(value) - up(bar)) > 14]
+    for value in named:
+        svg.line(left, up(value), right, up(value), stroke("line"))
+    for value in named:
+        svg.text(left - 8, up(value) + 4, tick_name(value, chart.y), anchor="end")
     if bar is not None and up.holds(bar):
         svg.text(left - 8, up(bar) + 4, number(bar, chart.y.format), "ink", anchor="end", bold=True)
 

@@ -1,5 +1,7 @@
 """Item map: a cell per item and model, in bands that fit the page, each a link to the item."""
 
+from collections import Counter
+from collections.abc import Mapping
 from itertools import groupby
 from typing import get_args
 
@@ -14,7 +16,7 @@ from evalkit.charts import legend
 from evalkit.charts.labels import text_width
 from evalkit.charts.marks import ink_of, shape
 from evalkit.charts.short_names import short_names
-from evalkit.charts.svg import INKS, Svg, fill, px, stroke, variant
+from evalkit.charts.svg import INKS, PRINTED, Svg, fill, px, stroke, variant
 from evalkit.series import NEUTRAL
 
 _GAP = 2.5
@@ -36,11 +38,11 @@ def draw(chart: Heatmap, width: int) -> str:
     grid = _Grid(left, step, 22.0, variant(width)[0])
     band_height = len(chart.series) * grid.row + 36
     svg = Svg(width, top + len(bands) * band_height + (44 if narrow else 20), chart.finding, links=True)
-    _define(svg, chart, grid)
+    alike = _define(svg, chart, grid)
     if narrow:
         legend.draw(svg, chart.series, 0)
     for i, band in enumerate(bands):
-        _band(svg, chart.series, band, grid, top + i * band_height + 18)
+        _band(svg, chart.series, band, grid, top + i * band_height + 18, alike)
     _legend(svg, chart, left, top + len(bands) * band_height + 10)
     return svg.finish(variant(width))
 
@@ -62,18 +64,50 @@ class _Grid:
 _KINDS = get_args(MapState)
 
 
-def _define(svg: Svg, chart: Heatmap, grid: _Grid) -> None:
-    """Every kind of cell once: drawn anew for each item they would be the largest thing on a page."""
+_States = tuple[MapState, ...]
+
+
+def _define(svg: Svg, chart: Heatmap, grid: _Grid) -> dict[_States, str]:
+    """Every kind of cell once, and every column that comes again, whose names are given back: drawn anew for each item
+    they would be the largest thing on a page."""
     kinds = {(i, cell.state): cell for column in chart.columns for i, cell in enumerate(column.cells)}
     svg.open("defs", {})
     for (i, state), cell in sorted(kinds.items(), key=lambda kind: grid.id(*kind[0])):
         svg.open("g", {"id": grid.id(i, state)})
         _cell(svg, cell, 0, 0, grid.step - _GAP, grid.row - _GAP)
         svg.close("g")
+    counts = Counter(_states(column) for column in chart.columns)
+    alike = {states: f"{grid.name}c{i}" for i, (states, n) in enumerate(counts.most_common()) if n > 1 < len(states)}
+    for states, name in alike.items():
+        svg.open("g", {"id": name})
+        _cells(svg, states, 0, 0, grid)
+        svg.close("g")
     svg.close("defs")
+    return alike
 
 
-def _band(svg: Svg, series: tuple[Series, ...], band: tuple[MapColumn, ...], grid: _Grid, top: float) -> None:
+def _states(column: MapColumn) -> _States:
+    return tuple(cell.state for cell in column.cells)
+
+
+def _cells(svg: Svg, states: _States, x: float, top: float, grid: _Grid) -> None:
+    for i, state in enumerate(states):
+        svg.add("use", _at(grid.id(i, state), x, top + i * grid.row))
+
+
+def _at(name: str, x: float, y: float) -> dict[str, str]:
+    """Attributes of what is used at a place."""
+    return {"href": f"#{name}"} | {key: px(value) for key, value in (("x", x), ("y", y)) if value}
+
+
+def _band(
+    svg: Svg,
+    series: tuple[Series, ...],
+    band: tuple[MapColumn, ...],
+    grid: _Grid,
+    top: float,
+    alike: Mapping[_States, str],
+) -> None:
     names = short_names([model.name for model in series], 12.5, grid.left - _SHAPES - 4, bold=True)
     for i, model in enumerate(series):
         shape(svg, model, grid.left - 12, top + i * grid.row + 9.5, 4.2)
@@ -85,18 +119,20 @@ def _band(svg: Svg, series: tuple[Series, ...], band: tuple[MapColumn, ...], gri
         if text_width(group, 11.5) < len(columns) * grid.step:
             svg.text(x, top - 6, group, size=11.5)
         for column in columns:
-            _column(svg, column, x, top, grid)
+            _column(svg, column, x, top, grid, alike)
             x += grid.step
 
 
-def _column(svg: Svg, column: MapColumn, x: float, top: float, grid: _Grid) -> None:
+def _column(svg: Svg, column: MapColumn, x: float, top: float, grid: _Grid, alike: Mapping[_States, str]) -> None:
     labels = {cell.label for cell in column.cells}
-    alike = f"all {labels.pop()}" if len(labels) == 1 and len(column.cells) > 1 else ""
-    outcome = alike or "; ".join(f"{cell.series.name} {cell.label}" for cell in column.cells)
+    all_of_them = f"all {labels.pop()}" if len(labels) == 1 and len(column.cells) > 1 else ""
+    outcome = all_of_them or "; ".join(f"{cell.series.name} {cell.label}" for cell in column.cells)
     svg.open("a", {"href": f"#{column.anchor}"})
     svg.add("title", {}, f"{column.item}: {outcome}")
-    for i, cell in enumerate(column.cells):
-        svg.add("use", {"href": f"#{grid.id(i, cell.state)}", "x": px(x), "y": px(top + i * grid.row)})
+    if (name := alike.get(_states(column))) is not None:
+        svg.add("use", _at(name, x, top))
+    else:
+        _cells(svg, _states(column), x, top, grid)
     svg.close("a")
 
 
@@ -133,7 +169,7 @@ def _legend(svg: Svg, chart: Heatmap, left: float, y: float) -> None:
     for state, name in _STATES:
         if state not in seen:
             continue
-        width = 20 + text_width(name, 11.5) + 16
+        width = 20 + text_width(name, 11.5 if variant(int(svg.width)) == "narrow" else PRINTED) + 16
         if x > left and x + width > svg.width:
             x, y = left, y + 22
         _cell(svg, MapCell(NEUTRAL, state, name), x, y - 11, 13, 14)

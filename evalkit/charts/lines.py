@@ -35,10 +35,10 @@ def draw(chart: Lines, width: int) -> str:
     across, up = scale_of(chart.x, left, right), scale_of(chart.y, bottom, 58)
     _stretches(svg, chart, across)
     mark = chart.y.reference
-    for value in ticks(chart.y, 6):
-        if mark is not None and abs(up(value) - up(mark)) < 14:
-            continue
+    named = [value for value in ticks(chart.y, 6) if mark is None or abs(up(value) - up(mark)) >= 14]
+    for value in named:
         svg.line(left, up(value), right, up(value), stroke("line"))
+    for value in named:
         svg.text(left - 8, up(value) + 4, tick_name(value, chart.y), anchor="end")
     svg.text(0, 42, chart.y.label, size=11.5)
     x_axis(svg, chart.x, across, 58, bottom, count=4 if narrow else 7, grid=False)

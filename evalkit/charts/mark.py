@@ -11,4 +11,4 @@ def legend_mark(series: Series) -> str:
     """The shape in a box of 12 px, hidden from screen readers: the name stands beside it."""
     svg = Svg(12, 12, "")
     shape(svg, series, 6, 6.2, 4.6)
-    return svg.finish("mark", decoration=True)
+    return svg.finish("mark", decoration=True, shrinks=False)

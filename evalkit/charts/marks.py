@@ -8,7 +8,7 @@ from evalkit.chart_blocks import (
 )
 from evalkit.charts.labels import fit, text_width
 from evalkit.charts.scales import Scale, named_ticks, tick_name
-from evalkit.charts.svg import INKS, Svg, fill, px, stroke
+from evalkit.charts.svg import INKS, Svg, course, fill, px, stroke
 from evalkit.series import NEUTRAL, POLICY, SLOTS
 from evalkit.stats import Estimate
 
@@ -35,7 +35,7 @@ def shape(svg: Svg, series: Series, x: float, y: float, r: float = 5.0, ink: str
         svg.add("circle", {"cx": px(x), "cy": px(y), "r": px(r)} | paint)
     else:
         corners = _corners(series.slot % SLOTS if series.slot >= 0 else POLICY, x, y, r)
-        svg.add("path", {"d": "M" + "L".join(f"{px(a)} {px(b)}" for a, b in corners) + "Z"} | paint)
+        svg.add("path", {"d": f"{course(corners)}Z"} | paint)
     if hollow and series.slot >= 2 * SLOTS:
         svg.add("circle", {"cx": px(x), "cy": px(y), "r": px(r * 0.4)} | fill(ink))
 
@@ -72,6 +72,12 @@ def _turns(count: int) -> list[float]:
 
 def interval(svg: Svg, series: Series, estimate: Estimate, scale: Scale, y: float, r: float = 5.0) -> None:
     """A horizontal interval with the estimate on it; an end that is missing or beyond the axis is an arrow."""
+    extent(svg, series, estimate, scale, y)
+    dot(svg, series, estimate, scale, y, r)
+
+
+def extent(svg: Svg, series: Series, estimate: Estimate, scale: Scale, y: float) -> None:
+    """The interval alone."""
     if estimate.value is None and estimate.low is None:
         return
     ink = ink_of(series)
@@ -83,6 +89,10 @@ def interval(svg: Svg, series: Series, estimate: Estimate, scale: Scale, y: floa
             _arrow(svg, ink, scale.start, y, -1)
         if estimate.high is None or estimate.high > scale.high:
             _arrow(svg, ink, scale.end, y, 1)
+
+
+def dot(svg: Svg, series: Series, estimate: Estimate, scale: Scale, y: float, r: float = 5.0) -> None:
+    """The estimate alone, where it lies on the axis."""
     if estimate.value is not None and scale.holds(estimate.value):
         shape(svg, series, scale(estimate.value), y, r)
 
@@ -102,9 +112,10 @@ def _arrow(svg: Svg, ink: str, x: float, y: float, way: int) -> None:
 
 def x_axis(svg: Svg, axis: Axis, scale: Scale, top: float, bottom: float, *, count: int = 6, grid: bool = True) -> None:
     """Grid lines, tick names below, and the axis's name under them at the end."""
-    for value, name in named_ticks(axis, scale, count):
-        if grid:
-            svg.line(scale(value), top, scale(value), bottom, stroke("line"))
+    named = named_ticks(axis, scale, count)
+    for value, _ in named if grid else ():
+        svg.line(scale(value), top, scale(value), bottom, stroke("line"))
+    for value, name in named:
         svg.text(_inside(scale(value), name, svg.width), bottom + 18, name, anchor="middle")
     reference_line(svg, axis, scale, top, bottom)
     if axis.label:

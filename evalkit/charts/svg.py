@@ -1,7 +1,9 @@
 """Writing SVG: elements with escaped text, rounded coordinates, and colours that CSS can override."""
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import escape
+from itertools import groupby
 
 from evalkit.wording import visible
 
@@ -26,6 +28,10 @@ One that is knows them by their values, in `report.css`: a class beside each wou
 """
 
 
+PRINTED = 13.9
+"""Size of all text of the wide drawing on paper, as `report.css` has it; room is kept for it on the screen too."""
+
+
 def fill(ink: str) -> dict[str, str]:
     """Attributes of a shape filled with a named colour."""
     return {"fill": INKS[ink]}
@@ -43,27 +49,75 @@ def px(x: float) -> str:
     return "0" if text == "-0" else text
 
 
+def course(points: Sequence[tuple[float, float]]) -> str:
+    """What a path through the points draws: each step from the point before, and from the edge where that is shorter.
+
+    Points are rounded first, so that no error of rounding adds up along the way.
+    """
+    drawn, last, before = "", (0, 0), ""
+    for x, y in ((_tenths(x), _tenths(y)) for x, y in points):
+        if not drawn:
+            drawn = f"M{_listed(x, y)}"
+        elif (x, y) != last:
+            across, down = x - last[0], y - last[1]
+            kind, to, by = ("L", (x, y), (across, down)) if across and down else ("H", (x,), (across,))
+            if not across:
+                kind, to, by = "V", (y,), (down,)
+            steps = [(name, _listed(*way)) for name, way in ((kind, to), (kind.lower(), by))]
+            written = [f"{name}{way}" if name != before else way if way[0] == "-" else f" {way}" for name, way in steps]
+            place = min((0, 1), key=lambda i: len(written[i]))
+            drawn, before = drawn + written[place], steps[place][0]
+        last = (x, y)
+    return drawn
+
+
+def _tenths(x: float) -> int:
+    return round(float(px(x)) * 10)
+
+
+def _listed(*tenths: int) -> str:
+    """Numbers in tenths as a path has them: without a zero before the point, nor a space before a minus."""
+    text = ""
+    for number in tenths:
+        whole, part = divmod(abs(number), 10)
+        said = f"{'-' if number < 0 else ''}{whole or '' if part else whole}{f'.{part}' if part else ''}"
+        text += said if not text or said[0] == "-" else f" {said}"
+    return text
+
+
 _SIZE, _INK = 12.0, "dim"
 """Of text that states no other: px, and its colour."""
 
 
+Element = tuple[str, dict[str, str], str | None]
+"""An element that holds no others: its name, its attributes, and its text if there is any."""
+_INHERITED = frozenset(
+    (
+        "fill", "font-size", "font-weight", "stroke", "stroke-dasharray", "stroke-linecap", "stroke-linejoin",
+        "stroke-width", "text-anchor",
+    )
+)  # fmt: skip
+"""Attributes that an element takes from the group it stands in."""
+
+
 class Svg:
-    """A drawing in the making; elements appear in the order in which they are added."""
+    """A drawing in the making; elements appear in the order in which they are added.
+
+    What is painted alike takes least room where it is added together: lines become one path, and all else a group.
+    """
 
     def __init__(self, width: float, height: float, label: str, *, links: bool = False) -> None:
         self.width, self.height = width, height
         self._label, self._role = label, "group" if links else "img"
-        self._parts: list[str] = []
+        self._parts: list[Element | str] = []
 
     def add(self, tag: str, attributes: dict[str, str], text: str | None = None) -> None:
         """An element, closed, with text if there is any."""
-        self.open(tag, attributes)
-        self._parts[-1] = self._parts[-1][:-1] + ("/>" if text is None else f">{_clean(text)}</{tag}>")
+        self._parts.append((tag, attributes, text))
 
     def open(self, tag: str, attributes: dict[str, str]) -> None:
         """The start of an element that holds others; `close` ends it."""
-        inner = "".join([f' {name}="{_clean(value)}"' for name, value in attributes.items()])
-        self._parts.append(f"<{tag}{inner}>")
+        self._parts.append(f"<{tag}{_listing(attributes)}>")
 
     def close(self, tag: str) -> None:
         """The end of an element."""
@@ -71,9 +125,9 @@ class Svg:
 
     def line(self, x1: float, y1: float, x2: float, y2: float, paint: dict[str, str], **more: str) -> None:
         """A straight line; `more` attributes have `_` for `-`."""
-        ends = {"x1": px(x1), "y1": px(y1), "x2": px(x2), "y2": px(y2)}
         inside = {"fill"}  # a line has none
-        self.add("line", ends | {name: paint[name] for name in paint if name not in inside} | _dashed(more))
+        outside = {name: paint[name] for name in paint if name not in inside}
+        self.add("path", {"d": course(((x1, y1), (x2, y2)))} | outside | _dashed(more))
 
     def rect(self, x: float, y: float, width: float, height: float, paint: dict[str, str], **more: str) -> None:
         """A rectangle; a negative size is drawn as none."""
@@ -82,12 +136,7 @@ class Svg:
 
     def path(self, points: list[tuple[float, float]], paint: dict[str, str], **more: str) -> None:
         """A polyline through the points."""
-        drawn, last = "", ("", "")
-        for x, y in ((px(x), px(y)) for x, y in points):
-            across = "" if x == last[0] else f"H{x}"
-            drawn += (f"V{y}" if not across else across if y == last[1] else f"L{x} {y}") if drawn else f"M{x} {y}"
-            last = (x, y)
-        self.add("path", {"d": drawn} | paint | _dashed(more))
+        self.add("path", {"d": course(points)} | paint | _dashed(more))
 
     def text(
         self,
@@ -117,16 +166,67 @@ class Svg:
         self.add("text", place | back | {"stroke-linejoin": "round", "aria-hidden": "true"}, words)
         self.add("text", place | fill(ink), words)
 
-    def finish(self, variant: str, *, decoration: bool = False) -> str:
-        """The whole drawing; the narrow variant stays hidden where no style sheet decides."""
+    def finish(self, variant: str, *, decoration: bool = False, shrinks: bool = True) -> str:
+        """The whole drawing; the narrow variant stays hidden where no style sheet decides.
+
+        One that never `shrinks` with the page needs no box that says what of it is to be seen.
+        """
         wide, high = px(self.width), px(self.height)
-        size = f'class="chart {variant}" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}"'
+        size = f'class="{"chart " * shrinks}{variant}" width="{wide}" height="{high}"'
+        size += f' viewBox="0 0 {wide} {high}"' if shrinks else ""
         hidden = ' display="none"' if "narrow" in variant.split() else ""
-        drawn, font = "".join(self._parts), f'font-size="{px(_SIZE)}" fill="{INKS[_INK]}"'
+        drawn, font = "".join(_written(self._parts)), f'font-size="{px(_SIZE)}" fill="{INKS[_INK]}"'
         if decoration:
             return f'<svg {size}{hidden} aria-hidden="true"{f" {font}" if "<text" in drawn else ""}>{drawn}</svg>'
         name = f'role="{self._role}" aria-label="{_clean(self._label)}" font-family="{FONT}"'
         return f"<svg {size}{hidden} {name} {font}>{drawn}</svg>"
+
+
+def _written(parts: Sequence[Element | str]) -> Iterator[str]:
+    """The elements as text; neighbours that are painted alike in a group that says how, where that is shorter."""
+    for look, alike in groupby(_joined(parts), key=_look):
+        elements, shared = list(alike), _listing(dict(look))
+        grouped = len(shared) * (len(elements) - 1) > len("<g></g>")
+        if grouped:
+            yield f"<g{shared}>"
+        for element in elements:
+            yield element if isinstance(element, str) else _closed(element, _INHERITED if grouped else frozenset())
+        if grouped:
+            yield "</g>"
+
+
+def _joined(parts: Sequence[Element | str]) -> Iterator[Element | str]:
+    """The parts, with neighbouring paths of one look in one path; filled and framed ones would hide each other."""
+    look: dict[str, str] = {}
+    drawn: list[str] = []
+    for part in parts:
+        path = {} if isinstance(part, str) or part[0] != "path" or part[2] is not None else part[1]
+        own = {name: value for name, value in path.items() if name != "d"}
+        joins = bool(path) and ("stroke" not in own or own.get("fill", "none") == "none")
+        if drawn and not (joins and own == look):
+            yield "path", {"d": "".join(drawn)} | look, None
+            drawn = []
+        if joins:
+            look, drawn = own, [*drawn, path["d"]]
+        else:
+            yield part
+    if drawn:
+        yield "path", {"d": "".join(drawn)} | look, None
+
+
+def _look(part: Element | str) -> tuple[tuple[str, str], ...]:
+    """How an element is painted, as far as a group can say it for several."""
+    return () if isinstance(part, str) else tuple((n, value) for n, value in part[1].items() if n in _INHERITED)
+
+
+def _closed(element: Element, but: frozenset[str]) -> str:
+    tag, attributes, text = element
+    own = _listing({name: value for name, value in attributes.items() if name not in but})
+    return f"<{tag}{own}/>" if text is None else f"<{tag}{own}>{_clean(text)}</{tag}>"
+
+
+def _listing(attributes: dict[str, str]) -> str:
+    return "".join([f' {name}="{_clean(value)}"' for name, value in attributes.items()])
 
 
 def variant(width: int) -> str:

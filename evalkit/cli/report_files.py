@@ -31,8 +31,8 @@ NoOutputs = Annotated[
     bool,
     typer.Option(
         "--no-outputs",
-        help="Leave out all texts of items, outputs and notes; figures, item ids, tags and names of documents stay"
-        " (--redact hides what matches in those).",
+        help="Leave out all texts of items, outputs and notes; figures, item ids, tags and names of documents and of"
+        " graders stay (--redact hides what matches in those).",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON and nothing else; notes go to stderr.")]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from evalkit.error_kinds import PROXY_REMEDY
 from evalkit.errors import InfrastructureError, UsageError
@@ -94,6 +95,7 @@ class AnthropicProvider:
             raise InfrastructureError(f"{endpoint} refuses to bill ({said(error)}); check the account") from error
         except anthropic.APIConnectionError as error:
             _raise_if_proxied(endpoint, error)
+            _raise_if_named_twice(self.base_url, error)
             raise InfrastructureError(
                 f"{endpoint} cannot be reached ({cause(error)}); check the network and --base-url"
             ) from error
@@ -137,6 +139,15 @@ def _raise_if_proxied(endpoint: str, error: Exception) -> None:
     if proxy_refuses(error):
         raise InfrastructureError(
             f"a proxy lets nothing through to {endpoint} ({refusal(error)}); {PROXY_REMEDY}"
+        ) from error
+
+
+def _raise_if_named_twice(url: str, error: Exception) -> None:
+    """An address with a name in it is refused before anything is sent where the credentials take the same header."""
+    if urlsplit(url).username is not None and isinstance(error.__cause__, ValueError):
+        raise InfrastructureError(
+            f"{endpoint_of(url)} cannot be asked: a name and a password in --base-url do not go with the credentials"
+            " that are sent; take them out of it"
         ) from error
 
 

@@ -205,7 +205,7 @@ def _items(analysis: Analysis) -> Iterable[Block]:
             else "No item tells outputs apart",
             words(
                 f"{len(quality.discriminating_ids):,} of {plural(rated or items, 'item')}: some outputs pass, "
-                "some fail."
+                f"some fail.{_of_those_that_answered(analysis, models)}"
             ),
         ),
         Fact(
@@ -224,6 +224,18 @@ def _items(analysis: Analysis) -> Iterable[Block]:
     yield Facts(tuple(facts))
     if quality.warnings and 2 * rated >= items:  # of fewer, they are no word on the set
         yield Paragraph(words(" ".join(sentence(text) for text in quality.warnings)))
+
+
+def _of_those_that_answered(analysis: Analysis, models: Sequence[str]) -> str:
+    """On how many items the others part where a model never answered, which alone tells its outputs from theirs."""
+    silent = [model for model in analysis.models if not model.counts.answered]
+    if not silent or len(silent) == len(models):
+        return ""
+    mute = {model.model for model in silent}
+    rated = [item for item in analysis.outputs if is_settled(item, models)]
+    part = sum(len({o.satisfied for o in item.outputs if o.model not in mute}) > 1 for item in rated)
+    names = listing([model.name for model in silent])
+    return f" {names} answered nothing; of the others some pass and some fail on {plural(part, 'item')}."
 
 
 def _ceiling(rated: Sequence[ItemResult]) -> str:

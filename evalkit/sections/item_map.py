@@ -95,5 +95,6 @@ def _heading(settled: Sequence[Sequence[MapState]], items: int, alone: str = "")
     parting = f"; {f'{apart:,}' if apart else 'none'} {'tell' if apart > 1 else 'tells'} them apart"
     never = f", none satisfies {none:,}" if none else ""
     if not every:
-        return f"No item of {items:,} is satisfied by every model{never}{parting}{waiting}"
+        no_item = "The one item is not" if items == 1 else f"No item of {items:,} is"
+        return f"{no_item} satisfied by every model{never}{parting}{waiting}"
     return f"Every model satisfies {every:,} of {size}{never}{parting}{waiting}"

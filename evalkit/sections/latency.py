@@ -293,8 +293,9 @@ def _band(analysis: Analysis, series: tuple[Series, ...], name: str) -> str:
 def _held(analysis: Analysis, name: MainClock) -> str:
     """How many trials of each model its curve holds, what is left out and why."""
     models = [analysis.model(s.key) for s in lineup(analysis)]
-    alike = {_kept(replace(model, name="every model"), name, " trials") for model in models}
-    each = [_kept(model, name, " trials" * (model is models[0])) for model in models]
+    trials = " trial" if models and models[0].counts.planned == 1 else " trials"
+    alike = {_kept(replace(model, name="every model"), name, trials) for model in models}
+    each = [_kept(model, name, trials * (model is models[0])) for model in models]
     held = listing(sorted(alike) if len(alike) == 1 and len(models) > _FEW else each)
     unended = any(m.counts.failed for m in models)
     why = " Without a whole answer there is no latency here; the gate counts a truncated one with its wait."
@@ -344,5 +345,10 @@ def _open_ends(analysis: Analysis, series: tuple[Series, ...], name: str) -> str
             needed = values_needed(share, open_[0][1].confidence)
             every = len(open_) == len(analysis.models) > _FEW
             names = "every model" if every else listing([who for who, _ in open_])
-            found.append(f"{felt}{quantile} of {names}: open, no upper limit from {sizes} {calls} (need {needed}).")
+            need = (
+                f"need {needed}"
+                if analysis.spec.epochs == 1
+                else f"with their repeats worth fewer than the {needed} calls that it takes"
+            )
+            found.append(f"{felt}{quantile} of {names}: open, no upper limit from {sizes} {calls} ({need}).")
     return " ".join(found)

@@ -300,7 +300,7 @@ def _over_lots(above: list[tuple[Estimate, PolicyValue]]) -> str:
     lots = " Drawing lots between two models gives any cost in between without looking at a request, so a router must"
     if line.low is not None and line.low > 0:
         doubt = f"{interval(line, 'points')} with all routers looked at together"
-        more = f"{value(line, 'points')} points more ({doubt})"
+        more = f"{value(line, 'points').removeprefix('+')} points more ({doubt})"
         return f"{lots} do better: at the same cost {best.phrase} satisfies {more}."
     if not line.value or line.value < _ROUNDING:
         return f"{lots} do better, and none does."

@@ -108,12 +108,16 @@ def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
 
 
 def _summary(analysis: Analysis, shown: list[tuple[str, str]], pairs: int) -> str:
-    """Who is better than most others, and how many of all pairs show no difference."""
+    """Who is better than most others, and how many of all pairs show a difference."""
     wins = Counter(winner for winner, _ in shown)
     most = max(wins.values())
     best = [analysis.model(series.key).name for series in lineup(analysis) if wins[series.key] == most]
-    who = f"{listing(best)} {'is' if len(best) == 1 else 'are each'}" if len(best) <= 3 else f"{len(best)} are each"
-    rest = f"{pairs - len(shown)} of {pairs} pairs show no difference" if len(shown) < pairs else "all pairs differ"
+    who = (
+        f"{listing(best)} {'is' if len(best) == 1 else 'are each'}"
+        if len(best) <= 3
+        else f"{len(best)} models are each"
+    )
+    rest = f"{len(shown)} of all {pairs} pairs show a difference" if len(shown) < pairs else "all pairs differ"
     return f"{who} better than {plural(most, 'other model')}; {rest}"
 
 

@@ -301,13 +301,13 @@ def _more(count: int) -> Fact | None:
 
 
 def _since(analysis: Analysis) -> Fact | None:
-    """The change since the baseline run, of the pick or else of every model."""
-    picked = analysis.decision.option
-    found = [c for c in against_baseline(analysis, lineup(analysis)) if picked in (None, c.first)]
+    """The change since the baseline run: of the pick, or else of every model, and of what is now better or worse."""
+    picked, of_all = analysis.decision.option, against_baseline(analysis, lineup(analysis))
+    moved = sorted((c for c in of_all if c.better or c.worse), key=lambda c: c.better)[:_TOLD]
+    found = [c for c in of_all if picked in (None, c.first)]
+    found += [c for c in moved if c not in found]
     if not found:
         return None
-    changes = {f"{SINCE[c.change]}{', at more cost' * c.dearer}{', at less cost' * c.cheaper}" for c in found}
-    title = changes.pop() if len(changes) == 1 else "see each model"
     latency = {pair.b: pair.latency_ratio for pair in analysis.against}
     told: list[str | Span] = []
     for c in found:
@@ -319,7 +319,18 @@ def _since(analysis: Analysis) -> Fact | None:
         if differs_from(latency[c.first], 1.0):
             took = f", answers took {estimated(latency[c.first], 'ratio')} as long"
             told.append(Span(took, measured=True))
-    return Fact(f"Since the baseline run: {title}", words(*told, "."))
+    return Fact(f"Since the baseline run: {_changes(analysis, found)}", words(*told, "."))
+
+
+def _changes(analysis: Analysis, found: list[Comparison]) -> str:
+    """What the changes come to: one for all, or whose they are, the worse first."""
+    names: dict[str, list[str]] = {}
+    for c in sorted(found, key=lambda c: ("worse", "better").index(c.change) if c.better or c.worse else 2):
+        change = f"{SINCE[c.change]}{', at more cost' * c.dearer}{', at less cost' * c.cheaper}"
+        names.setdefault(change, []).append(analysis.model(c.first).name)
+    if len(names) == 1:
+        return next(iter(names))
+    return "; ".join(f"{listing(of)}: {change}" for change, of in names.items())
 
 
 def _cost_since(c: Comparison) -> str:
