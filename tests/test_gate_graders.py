@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from analysis_builders import HAIKU, JUDGE, OPUS, PASS_OR_FAIL, Book, answered, round_, spec, write_run
-from gates import BASELINE, CANDIDATE
+from gates import BASELINE, CANDIDATE, run
 from sweep_builders import three_sizes
 
 from evalkit.analysis import analyze
 from evalkit.analysis.contexts import at_context
 from evalkit.cli import main
 from evalkit.errors import IntegrityError
-from evalkit.gating.evidence import evidence_of
+from evalkit.gating.evidence import against_itself, evidence_of
 from evalkit.gating.graders import refuse_other_graders
 from evalkit.records import Grade
 
@@ -250,16 +250,22 @@ def test_of_a_sweep_nobody_says_what_more_items_cost_at_all_sizes() -> None:
     assert evidence_of(plain, plain, OPUS, HAIKU).item_usd is not None
 
 
-@pytest.mark.parametrize("apart", [True, False])
-def test_epochs_that_others_graded_are_no_model_beside_itself(
-    apart: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("by", "refused"), [("epoch", False), ("side", True), ("nobody else", False)])
+def test_sides_of_one_model_that_others_graded_are_no_model_beside_itself(
+    by: str, refused: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Each side has half of each epoch, so that people who graded one epoch each have graded both sides alike."""
+    rows: list[list[bool]] = [[True, True]] * ITEMS
+    sides = against_itself(analyze(run(rows, rows)), BASELINE).epochs_of
+    assert sides is not None
     book = Book(spec((BASELINE, CANDIDATE), epochs=2), rounds=[round_(graders=())])
     for item in range(ITEMS):
         for epoch in (1, 2):
-            trial = book.trial(f"item-{item:02d}", answered(served_model=BASELINE), model=BASELINE, epoch=epoch)
-            book.grade(trial, 1, grader="ben" if apart and epoch == 2 else "ann")
+            name = f"item-{item:03d}"
+            trial = book.trial(name, answered(served_model=BASELINE), model=BASELINE, epoch=epoch)
+            bens = {"epoch": epoch == 2, "side": sides[1](name) == epoch}.get(by, False)
+            book.grade(trial, 1, grader="ben" if bens else "ann")
     code = main(["gate", str(write_run(tmp_path / "run.db", book.snapshot())), "--aa"])
-    assert code == (6 if apart else 0)
-    told = f"outputs of epoch 1 of {BASELINE} were graded by ann, who graded hardly any of epoch 2 of it"
-    assert (told in capsys.readouterr().err) == apart
+    assert code == (6 if refused else 0)
+    told = f"outputs of one epoch of {BASELINE} were graded by ann, who graded hardly any of its other"
+    assert (told in capsys.readouterr().err) == refused
