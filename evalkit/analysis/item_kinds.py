@@ -1,8 +1,8 @@
 """Kinds of items: those that have several of the things in common that a request says, its difficulty and its tags."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from functools import cached_property
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache, cached_property
 from itertools import combinations
 
 from evalkit.analysis.results import ItemResult
@@ -30,6 +30,7 @@ class Kinds:
     def __init__(self, outputs: Sequence[ItemResult]) -> None:
         self._said = {item.id: said_by(item.difficulty, item.tags) for item in outputs}
         self._found: dict[Said, tuple[Kind, ...]] = {}
+        self._items = cache(self._with)
 
     @cached_property
     def _telling(self) -> Said:
@@ -47,15 +48,24 @@ class Kinds:
         said = said_by(difficulty, tags) & self._telling
         if said not in self._found:
             hard = frozenset(key for key in said if key[0] == "difficulty")
-            common = {said & of_item for of_item in self._said.values()}
+            common = {said & of_item for of_item in self._different}
             pairs = {frozenset(keys) for n in (1, 2) for keys in combinations(sorted(said), n)}
             kinds = {one: Kind(one, self._items(one)) for one in sorted(common | pairs, key=_order) if one}
             found = (kind for one, kind in kinds.items() if hard <= one or len(self._items(one | hard)) < FEWEST_ALIKE)
             self._found[said] = tuple(kind for kind in found if len(kind.items) >= FEWEST_ALIKE)
         return self._found[said]
 
-    def _items(self, said: Said) -> frozenset[str]:
-        return frozenset(item for item, of_item in self._said.items() if said <= of_item)
+    @cached_property
+    def _different(self) -> frozenset[Said]:
+        return frozenset(self._said.values())
+
+    @cached_property
+    def _by_key(self) -> Mapping[Key, frozenset[str]]:
+        return {key: frozenset(item for item, said in self._said.items() if key in said) for key in self._telling}
+
+    def _with(self, said: Said) -> frozenset[str]:
+        """The items that have all of it."""
+        return frozenset.intersection(*(self._by_key[key] for key in said))
 
 
 def said_by(difficulty: str | None, tags: Iterable[str]) -> Said:

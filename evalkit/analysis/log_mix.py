@@ -85,10 +85,10 @@ def ratio_at(mix: InOut, candidate: Sequence[InOut], baseline: Sequence[InOut]) 
     items: an item whose input is long on both sides says nothing of their ratio. So for the interval each part of the
     baseline is scaled by what the candidate's costs over it, which leaves the ratio of the means as it is.
     """
-    ours, theirs = (InOut(fmean(c.into for c in s), fmean(c.out for c in s)) for s in (baseline, candidate))
-    into, out = _weight(mix.into, ours.into), _weight(mix.out, ours.out)
-    if into is None or out is None:
+    weighed = _weighed(mix, candidate, baseline)
+    if weighed is None:
         return no_estimate("the log has what the items have none of", 0.95, "log-ratio t", len(baseline))
+    into, out, ours, theirs = weighed
     scale = (into * theirs.into + out * theirs.out) / mix.both
     into_scaled, out_scaled = (
         weight * one / other / scale if weight and scale else 0.0
@@ -98,6 +98,22 @@ def ratio_at(mix: InOut, candidate: Sequence[InOut], baseline: Sequence[InOut]) 
         [into * item.into + out * item.out for item in candidate],
         [into_scaled * item.into + out_scaled * item.out for item in baseline],
     )
+
+
+def is_more_at(mix: InOut, candidate: Sequence[InOut], baseline: Sequence[InOut]) -> bool:
+    """Whether that ratio is more than 1, without its interval, which takes long."""
+    weighed = _weighed(mix, candidate, baseline)
+    return weighed is not None and weighed[0] * weighed[3].into + weighed[1] * weighed[3].out > mix.both
+
+
+def _weighed(
+    mix: InOut, candidate: Sequence[InOut], baseline: Sequence[InOut]
+) -> tuple[float, float, InOut, InOut] | None:
+    """What the items' input and output are weighed by, and their means on the baseline and the candidate; None where
+    what is asked for was never had."""
+    ours, theirs = (InOut(fmean(c.into for c in s), fmean(c.out for c in s)) for s in (baseline, candidate))
+    into, out = _weight(mix.into, ours.into), _weight(mix.out, ours.out)
+    return None if into is None or out is None else (into, out, ours, theirs)
 
 
 def _weight(asked: float, had: float) -> float | None:

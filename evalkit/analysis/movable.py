@@ -128,7 +128,8 @@ class _Around:
                 elif place != NOT_SHOWN:
                     why_not.setdefault(n, place)
             for place, numbers in together.items():
-                going = Going(place, mean_of(costs[n] for n in numbers))
+                kinds = tuple(self._of_kind(place, kind) for kind in place.kinds)
+                going = Going(place, mean_of(costs[n] for n in numbers), kinds)
                 for n in numbers:
                     if going.costs_less:
                         found[n] = going
@@ -199,6 +200,10 @@ class _Around:
         parts, sides = tuple(self.parts[key] for key in keys), self.standing.sides
         like = (nearest(kinds), kinds, self.splits, self.flat)
         return self._known(Place(self.current, model, keys, parts, self.longest, sides, (False, False), *like))
+
+    def _of_kind(self, place: Place, kind: Kind) -> Place:
+        """Where requests would go that say no more than what a kind of items has."""
+        return self._known(replace(place, keys=(), parts=(), nearest=(kind,), kinds=()))
 
     def _known(self, place: Place) -> Place:
         """The one that is kept of all that are alike."""

@@ -5,7 +5,7 @@ from dataclasses import field, replace
 from functools import cached_property
 
 from evalkit.analysis.item_kinds import FEWEST_ALIKE, Key, Kind
-from evalkit.analysis.log_mix import InOut, Split, ratio_at
+from evalkit.analysis.log_mix import InOut, Split, is_more_at, ratio_at
 from evalkit.analysis.prompt_sizes import NEARLY, Beyond, Longest, is_beyond, most_tokens, sides_of, tokens_per_text
 from evalkit.analysis.results import Slice
 from evalkit.analysis.sides import Side, differs_from, request_cost_ratio
@@ -88,6 +88,12 @@ class Place:
             return plain
         return ratio_at(mix, *self.split)
 
+    def costs_more(self, mix: InOut | None) -> bool:
+        """Whether the other model is shown to cost more here, on a few items at least."""
+        if len(self.alike) < FEWEST_ALIKE or (mix and self.split and not is_more_at(mix, *self.split)):
+            return False
+        return _is_shown(self.cost_ratio(mix), less=False)
+
     def rate(self, model: str) -> float | None:
         """Share of the items' trials with a verdict that a model satisfied, each item counting once."""
         flags = self.sides[model].satisfied
@@ -104,10 +110,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Going:
-    """All requests of a log that would go to one place, with the mean cost of their input and output."""
+    """All requests of a log that would go to one place, with the mean cost of their input and output, and the places of
+    the `kinds` of items that have some of what they say."""
 
     place: Place
     mix: InOut | None = field(compare=False)
+    kinds: tuple[Place, ...] = field(default=(), compare=False)
 
     @cached_property
     def cost_ratio(self) -> Estimate:
@@ -120,10 +128,8 @@ class Going:
         place = self.place
         alone = zip(place.keys, place.parts, strict=True)
         parts = [replace(place, keys=(key,), parts=(part,), nearest=(), kinds=()) for key, part in alone]
-        kinds = [replace(place, nearest=(kind,), kinds=()) for kind in place.kinds]
         less = [self.cost_ratio, *(one.cost_ratio(self.mix) for one in parts)]
-        tried = [one.cost_ratio(self.mix) for one in kinds if len(one.alike) >= FEWEST_ALIKE]
-        return all(_is_shown(r, less=True) for r in less) and not any(_is_shown(r, less=False) for r in tried)
+        return all(_is_shown(r, less=True) for r in less) and not any(one.costs_more(self.mix) for one in self.kinds)
 
 
 def _is_shown(ratio: Estimate, *, less: bool) -> bool:
