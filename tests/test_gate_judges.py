@@ -751,6 +751,16 @@ def test_a_judge_that_is_stricter_with_the_candidate_fails_few_equal_models() ->
     assert verdicts["fail"] <= 8, verdicts  # 4 expected at a one-sided error of .05; more than 8 by chance in 2 %
 
 
+def test_a_judge_that_few_labels_dropped_may_be_shown_to_be_good_by_more() -> None:
+    """Of 40 outputs that people labelled two are bad, of which it sees one: J is .5, and may be anything."""
+    said: list[Pair] = [(1, 1)] * 98 + [(0, 0), (1, 1)]
+    people = {**dict.fromkeys(range(19), (1, 1)), 98: (0, 0), 99: (0, 0)}
+    found = of(judged(said, people))
+    assert found.of_candidate.grading.dropped
+    needs = str(gate(found, POLICY).checks[0].needs)
+    assert "let people grade more of a sample, which may show it to be better (`--calibrate 84`), or all (" in needs
+
+
 @pytest.mark.parametrize("level", [0, 1], ids=["lost", "kept"])
 def test_no_remedy_asks_a_judge_again_that_is_dropped(level: int) -> None:
     """Its grades decide nothing, so that neither the same commands again nor more items of its grading settle it."""

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
+from evalkit.analysis.reliability import JudgeValidity
 from evalkit.analysis.results import Analysis, ItemResult, ModelResult, OutputResult
+from evalkit.analysis.views import LEAST_YOUDEN
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
@@ -212,9 +214,14 @@ class Evidence:
         if not dropped:
             return None
         outputs = sum(model.counts.answered for model in self.of_candidate.models)  # fewer are a sample
+        judges = (one for one in self.of_candidate.judges if one.judge in dropped and _may_be_good(one))
+        labels = max((one.outputs for one in judges), default=0)
+        more = f" more of a sample, which may show it to be better (`--calibrate {2 * labels}`), or"
+        more = more if 0 < 2 * labels < outputs else ""
         return (
-            f"verdicts of outputs that {listing(sorted(dropped))} graded alone, which decide nothing: let people grade"
-            f" all (`evalkit grade --blind --calibrate {outputs}`), or another judge (`--by judges --judge MODEL`)"
+            f"verdicts of outputs that {listing(sorted(dropped))} graded alone, which decide nothing: let people"
+            f" grade{more} all (`evalkit grade --blind --calibrate {outputs}`), or another judge"
+            " (`--by judges --judge MODEL`)"
         )
 
     @property
@@ -256,6 +263,11 @@ def _trial_usd(analysis: Analysis, name: str) -> float | None:
         return None
     judging = analysis.grading.round_usd * model.counts.answered / max(1, judged)
     return (model.spend_usd + judging) / ended
+
+
+def _may_be_good(judge: JudgeValidity) -> bool:
+    """Whether a judge that is dropped seems to be good enough, on too few labels to tell."""
+    return (judge.accuracy.youden.value or 0.0) > LEAST_YOUDEN
 
 
 def satisfied(output: OutputResult) -> float | None:

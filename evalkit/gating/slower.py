@@ -27,6 +27,10 @@ _BATCHED = (
 _ANSWERED = "more items that both models answer, since a refusal has no wait to compare"
 _ANSWERED_STREAMED = f"{_ANSWERED}: a new run with a larger `--latency-sample`"
 _TIMED = "`ttft_s` on every line of the imports that has an output"
+_STOOD_STILL = (
+    "a new run into another file (`evalkit run -o`), with fewer requests at once (`-j`), since this one lost waits to a"
+    " machine that stood still"
+)
 _UNTIMED = (
     "no item was timed on both sides",
     "waits that `evalkit run` measures; an import knows the time to first token at most",
@@ -105,7 +109,7 @@ def _remedy(clock: Clock, evidence: Evidence, sides: Sequence[Side], streamed: i
     untimed = [o for side in sides for of_item in side.values() for o in of_item if _read(clock, o) is None]
     if any(output.outcome == "answered" for output in untimed):
         imported = any(analysis.spec.imported for analysis in (evidence.of_baseline, evidence.of_candidate))
-        return _TIMED if imported else None
+        return _TIMED if imported else _STOOD_STILL
     if not all(output.settled for output in untimed):
         return None
     return _ANSWERED if streamed == len(evidence.items) else _ANSWERED_STREAMED
