@@ -13,7 +13,7 @@ from test_usage_log import MONDAY, line, read, weekly
 from evalkit.analysis import analyze
 from evalkit.analysis.log_mix import InOut, ratio_at
 from evalkit.analysis.movable import moved
-from evalkit.analysis.production import production
+from evalkit.analysis.production import production, whole_weeks
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.sides import request_cost_ratio, standing
 from evalkit.cli.signal_tables import production_lines
@@ -511,9 +511,7 @@ def test_a_bump_within_a_log_leaves_its_saving_what_it_is(week: int) -> None:
     ]  # fmt: skip
     assert whole.value is not None
     if week == 7:
-        assert (
-            logged.saving.reason == "3 whole weeks since 2026-10-19, when some of what would move began, fewer than 4"
-        )
+        assert logged.saving.reason == "2 whole weeks since 2026-10-20, when what would move changed, fewer than 4"
     else:
         assert logged.saving.value == pytest.approx(whole.value, rel=0.01)
 
@@ -572,6 +570,33 @@ def test_a_saving_that_grows_is_said_to_be_no_level(grow: float, told: bool) -> 
     logged = production(read(*rows), tagged(), Prices())
     assert any("times a week: the last 4 weeks alone come to $" in text for text in logged.saving.warnings) == told
     assert any("the last 4 weeks alone" in text for text in production_lines(logged)) == told
+
+
+@pytest.mark.parametrize("advised", [True, False])
+def test_a_part_that_was_moved_cuts_no_weeks_and_a_bump_in_steps_does(advised: bool) -> None:
+    """Of 70 days, the requests with a tag went to Sonnet on day 49; or all to Opus 4.6 from day 21 on, in steps."""
+    book = Book(spec((BEFORE, OPUS, SONNET)))
+    for i in range(120):
+        book.item(f"i{i:03d}", difficulty="easy", tags=("a",) if i < 60 else ())
+        for one, usd in ((BEFORE, 0.05), (OPUS, 0.05), (SONNET, 0.03)):
+            usage = Usage(input_tokens=1200 + i, output_tokens=100)
+            book.trial(f"i{i:03d}", answered(usd + i % 7 / 1000, usage=usage), model=one, level=1)
+
+    def model(day: int, tag: bool) -> str:
+        if advised:
+            return SONNET if tag and day >= 49 else OPUS
+        return OPUS if day >= 21 and day % 3 < (day - 14) // 7 else BEFORE
+
+    rows = [
+        line(day + tag / 2, model=model(day, tag), difficulty=None if tag else "easy", tags=["a"] if tag else [],
+             input_tokens=1200, output_tokens=100 + day % 5)
+        for day in range(70)
+        for tag in (False, True)
+    ]  # fmt: skip
+    lines = read(*rows)
+    found = moved(lines, analyze(book.snapshot()), whole_weeks([one.at for one in lines]))
+    assert found.since == ("" if advised else "2026-10-03")
+    assert any(move.ended for move in found.moves)
 
 
 @pytest.mark.parametrize(("days", "until"), [((29, 60), 84), ((7, 21, 35, 49, 63), 76)])

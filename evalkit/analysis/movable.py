@@ -274,7 +274,8 @@ def _when(
         for going, span in when.items()
         if isinstance(going, Going)
     }
-    return of_moves, settled_since(when, counts, sum(counts[going] for going in of_moves))
+    models = [kind for kind in when if isinstance(kind, str)]
+    return of_moves, settled_since(when, counts, sum(counts[going] for going in of_moves), models)
 
 
 def _moves(

@@ -77,7 +77,7 @@ class Moved:
     one is, but is not shown to cost less for them. `lines`: the move of each.
 
     `share`: of all requests, those that can move; a description of this log, without interval. `since`: the day from
-    which on all that would move is made, empty where nothing that counts began within the log.
+    which on all that would move is made as at the end, empty where nothing that counts changed within the log.
     """
 
     requests: int

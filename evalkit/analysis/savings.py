@@ -28,10 +28,10 @@ def monthly_saving(
 ) -> Estimate:
     """USD of requests a month. A request that moves saves its own cost times (1 - cost ratio of the run).
 
-    Moves that have ended save nothing to come, and weeks before a large one began say nothing of it. The
-    weeks' savings vary, and so do the ratios: the two variances add up; a ratio that is the same on every item has
-    none. No figure from fewer than four whole weeks, without anything to move, or where a request that would move has
-    no price; no interval where a ratio rests on too few items for one, or all weeks save the same.
+    Moves that have ended save nothing to come, and weeks before a large one began, or a model was exchanged, say
+    nothing of it. The weeks' savings vary, and so do the ratios: the two variances add up; a ratio that is the same on
+    every item has none. No figure from fewer than four whole weeks, without anything to move, or where a request that
+    would move has no price; no interval where a ratio rests on too few items for one, or all weeks save the same.
     """
     spent: dict[int, dict[date, float]] = defaultdict(lambda: defaultdict(float))
     unpriced = 0
@@ -85,7 +85,7 @@ def _why_none(found: Moved, unpriced: int, weeks: int) -> str:
         return f"the requests that would move have ended: the last was on {max(move.last for move in found.moves)}"
     if unpriced:
         return f"{unpriced:,} of the requests that would move are unpriced"
-    since = f" since {found.since}, when some of what would move began" if found.since else ""
+    since = f" since {found.since}, when what would move changed" if found.since else ""
     whole = "1 whole week" if weeks == 1 else f"{weeks} whole weeks"
     return f"{whole}{since}, fewer than {FEWEST_WEEKS}" if weeks < FEWEST_WEEKS else ""
 

@@ -43,10 +43,15 @@ def spans(
     return found
 
 
-def settled_since(found: Mapping[_Kind, Span], counts: Mapping[_Kind, int], total: int) -> str:
-    """The day from which on each kind that is a good part of all requests is there; empty if none began within the log.
+def settled_since(
+    found: Mapping[_Kind, Span], counts: Mapping[_Kind, int], total: int, ends: Collection[_Kind] = ()
+) -> str:
+    """The day from which on each kind that is a good part of all requests is what it is; empty if none changed.
 
-    What has ended is no part of what comes, so its weeks say nothing against those of the others.
+    What has ended is no part of what comes, so its weeks say nothing against those of the others; but of `ends`, whose
+    requests went over to others, they do.
     """
-    large = (span for kind, span in found.items() if counts[kind] >= _LARGE * total)
-    return max((span.first.isoformat() for span in large if span.began and not span.ended), default="")
+    large = {kind: span for kind, span in found.items() if counts[kind] >= _LARGE * total}
+    days = [span.first for span in large.values() if span.began and not span.ended]
+    days += [span.last + timedelta(days=1) for kind, span in large.items() if kind in ends and span.ended]
+    return max((day.isoformat() for day in days), default="")
