@@ -46,8 +46,9 @@ def _chosen(spec: Spec) -> Iterable[str]:
 
 
 def _run_rubric(spec: Spec) -> Iterable[str]:
-    """A rubric that is not found by the dataset's name; a conditional run takes that of the run it was chosen from."""
-    name = spec.rubric.get("name")
+    """A rubric whose file, or else whose name, is not the dataset's; a conditional run takes that of the run that its
+    items were chosen from."""
+    name = spec.rubric_file or spec.rubric.get("name")
     if spec.condition is None and name and name != spec.name:
         yield from ("--rubric", f"rubrics/{name}.yaml")
 

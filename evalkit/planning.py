@@ -44,6 +44,7 @@ class Options:
 
     Several contexts make a sweep: every item at every size. `only` names the items to take, and `condition` says by
     what rule they were chosen. `share`: of the planned items, the part to send now; it makes no other run.
+    `rubric_file`: what the rubric's file is called, without ending.
     """
 
     models: tuple[str, ...]
@@ -58,6 +59,7 @@ class Options:
     condition: Mapping[str, object] | None = None
     way: Way = LOCAL
     share: float = 1.0
+    rubric_file: str | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,6 +124,7 @@ def make_spec(name: str, dataset: Dataset, rubric: Rubric | None, options: Optio
         condition=options.condition,
         economics_stated=None if rubric is None else rubric.economics.correction_stated,
         rates={model: options.prices.tiers(model, now) for model in options.models},
+        rubric_file=options.rubric_file,
     )
 
 

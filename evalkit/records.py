@@ -248,9 +248,9 @@ class Spec:
 
     `contexts`: the sizes of a sweep, in tokens. `cache`: off, or as-production. `condition`: how the items were
     chosen, if not all were taken; what such a run shows holds under it only. `outputs_sha256`: content hash of outputs
-    that were made elsewhere; such a run sends nothing (`max_tokens` 0). `context_tokens`: as asked for, in a sweep as
-    the dataset's card has it. `economics_stated`: whether the rubric says what a correction costs; None: not kept.
-    `rates`: what each model was priced by when the run began, by size of prompt; none of one without a price.
+    made elsewhere; such a run sends nothing (`max_tokens` 0). `context_tokens`: as asked for, in a sweep as the card
+    has it. `economics_stated`: whether the rubric says what a correction costs; `rubric_file`: its file's name without
+    ending; None: not kept. `rates`: what each model was priced by when the run began, by size of prompt, if known.
     """
 
     name: str
@@ -275,6 +275,7 @@ class Spec:
     outputs_sha256: str | None = None
     economics_stated: bool | None = None
     rates: Mapping[str, tuple[Rates, ...]] = field(default_factory=dict)
+    rubric_file: str | None = None
 
     @property
     def imported(self) -> bool:
@@ -284,15 +285,13 @@ class Spec:
     @property
     def sha256(self) -> str:
         """Hash of what makes a run this run; not of when it began or with which package version.
-
-        A field that came later and says nothing is left out, so that older run files keep their hash.
-        """
+        A field that came later and says nothing is left out, so that older run files keep their hash."""
         content = {name: value for name, value in asdict(self).items() if name not in _CIRCUMSTANCES}
         silent = {name for name, default in _CAME_LATER.items() if content[name] == default}
         return content_sha256({name: content[name] for name in sorted(set(content) - silent)})
 
 
-_CIRCUMSTANCES = frozenset({"created_at", "package_version", "prices_version", "economics_stated", "rates"})
+_CIRCUMSTANCES = {"created_at", "package_version", "prices_version", "economics_stated", "rates", "rubric_file"}
 _CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition": None, "outputs_sha256": None}
 
 

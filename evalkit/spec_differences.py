@@ -13,7 +13,7 @@ _WHAT = {
     "condition": "choice of items",
 }
 _SAID_ELSEWHERE = {
-    "contexts", "rubric", "package_version", "prices_version", "created_at", "economics_stated", "rates",
+    "contexts", "rubric", "package_version", "prices_version", "created_at", "economics_stated", "rates", "rubric_file",
 }  # fmt: skip
 
 

@@ -139,10 +139,10 @@ def handed_out(
     return why_refused(book)
 
 
-def why_refused(book: Book) -> str | None:
+def why_refused(book: Book, *slices: str) -> str | None:
     snapshot = book.snapshot()
     try:
-        refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE)
+        refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE, slices=slices)
     except IntegrityError as error:
         return str(error)
     return None
@@ -162,6 +162,20 @@ def test_a_crowd_of_whom_the_strict_graded_more_of_one_side_is_refused() -> None
 def test_a_crowd_that_outputs_were_handed_out_to_by_chance_is_not(people: int, items: int) -> None:
     """Somebody with four outputs has all of one model once in eight times."""
     assert sum(handed_out(seed, people, (0.5, 0.5), items) is not None for seed in range(20)) <= 1
+
+
+def test_what_one_could_not_tell_of_one_topic_refuses_a_gate_of_that_topic_alone() -> None:
+    """Ann and Ben grade everything, and Ben cannot tell nine of the candidate's outputs of a rare tag."""
+    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=())])
+    for item in range(500):
+        book.item(f"item-{item:03d}", tags=("legal",) if item < 60 else ())
+        for model in (BASELINE, CANDIDATE):
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=None)
+            book.grade(trial, 1, grader="ann")
+            untold = model == CANDIDATE and item < 9
+            book.grade(trial, None if untold else 1, grader="ben", ungraded_reason="?" if untold else None)
+    assert why_refused(book) is None
+    assert (why_refused(book, "legal") or "").startswith("on the 60 items of 'legal', ")
 
 
 @pytest.mark.parametrize("people", [2, 14])

@@ -160,6 +160,7 @@ def test_what_is_missing_makes_no_cost_per_success_and_no_bet_either(unsure: boo
     by_name = {one.name: one for one in checks}
     assert by_name["cost_per_satisfactory"].outcome == ("inconclusive" if unsure else "fail"), by_name
     assert ("40 trials without a figure could overturn it" in by_name["cost_per_satisfactory"].finding) == unsure
+    assert ("close their round (`evalkit grade --close`)" in str(by_name["cost_per_satisfactory"].needs)) == unsure
     _, look = staged(
         evidence_of(analysis, analysis, BASELINE, CANDIDATE), (snapshot, snapshot),
         Sequential(looks=(1.0,), fail_fast=True), 0.05, analyze,

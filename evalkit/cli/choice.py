@@ -61,7 +61,7 @@ class Asked:
 
         if self.dataset is None:
             raise UsageError("no dataset is named; give the test set's .jsonl file")
-        loaded = read_dataset(self.dataset)
+        loaded, rubric = read_dataset(self.dataset), self.rubric or find_rubric(self.dataset, config)
         options = Options(
             models=_distinct(self.models or config.models),
             epochs=self.epochs or config.epochs,
@@ -70,8 +70,9 @@ class Asked:
             contexts=() if self.context is None else sizes(self.context),
             max_tokens=self.max_tokens or DEFAULT_MAX_TOKENS,
             cache=self.cache,
+            rubric_file=rubric.stem,
         )
-        return Choice(self.dataset, loaded, read_rubric(self.rubric or find_rubric(self.dataset, config)), options)
+        return Choice(self.dataset, loaded, read_rubric(rubric), options)
 
 
 def _distinct(models: Sequence[str]) -> tuple[str, ...]:

@@ -127,17 +127,17 @@ def _compared(run: Path | None, baseline: str | None, candidate: str | None, ask
             )
         then, now = _read(Path(files[0])), _read(Path(files[1]))
         models = _only(then.analysis, wanted[0], files[0]), _only(now.analysis, wanted[1], files[1])
-        return _held_together(then, now, *models)
+        return _held_together(then, now, *models, asked)
     if files:
         if missing := [name for name in files if not Path(name).is_file()]:
             raise UsageError(f"no run file {missing[0]!r}")
         raise UsageError(f"{files[0]!r} is a run file; name two, --baseline A.db --candidate B.db, and no third")
     both = _read(find_run(run))
     models = sides(both.snapshot.spec.models, baseline or wanted[0], candidate or wanted[1])
-    return _held_together(both, both, *models)
+    return _held_together(both, both, *models, asked)
 
 
-def _held_together(then: _Run, now: _Run, baseline: str, candidate: str) -> _Compared:
+def _held_together(then: _Run, now: _Run, baseline: str, candidate: str, asked: "Common | None") -> _Compared:
     """Both sides, once it is sure that they may be compared, with the day that the candidate's outputs were begun."""
     from evalkit.gating.evidence import evidence_of, refuse_shared_requests
     from evalkit.gating.graders import refuse_other_graders
@@ -145,7 +145,7 @@ def _held_together(then: _Run, now: _Run, baseline: str, candidate: str) -> _Com
     evidence = evidence_of(then.analysis, now.analysis, baseline, candidate)
     if then is not now:
         refuse_shared_requests(then.snapshot, baseline, now.snapshot, candidate)
-    refuse_other_graders(then.snapshot, baseline, now.snapshot, candidate)
+    refuse_other_graders(then.snapshot, baseline, now.snapshot, candidate, slices=asked.slices if asked else ())
     of_candidate = {trial.id for trial in now.snapshot.trials if trial.key.model == candidate}
     sent = (a.sent_at for a in now.snapshot.attempts if a.grader is None and a.trial_id in of_candidate)
     return _Compared(replace(evidence, begun_at=min(sent, default=None)), then.snapshot, now.snapshot)
@@ -169,7 +169,7 @@ def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked
     if wanted not in models:
         raise UsageError(f"the run holds no model {wanted!r}; it holds {', '.join(models)}")
     evidence = against_itself(one.analysis, wanted)
-    refuse_other_graders(one.snapshot, wanted, one.snapshot, wanted, evidence.epochs_of)
+    refuse_other_graders(one.snapshot, wanted, one.snapshot, wanted, evidence.epochs_of, asked.slices if asked else ())
     return _Compared(evidence, one.snapshot, one.snapshot)
 
 

@@ -23,6 +23,8 @@ Measure = Callable[[OutputResult], float | None]
 _SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
 _CALLED = {"context_tokens": "context size", "contexts": "context size", "cache": "cache setting"}
 
+UNLIKE = 0.02
+"""Part of the items by which unlike shares of people can hide a loss of a small margin."""
 REPEAT = "repeat `evalkit run` and `evalkit grade`"
 """What brings trials and verdicts that are missing, and is safe to repeat."""
 
@@ -231,7 +233,12 @@ class Evidence:
             return self.unheard
         if untold := self._untold:
             outputs = f"the {plural(untold, 'output')}" if untold > 1 else "the one output"
-            return f"let somebody else grade {outputs} that people could not tell (`evalkit grade --blind`)"
+            if self.picked or not self._untold_apart:
+                return f"let somebody else grade {outputs} that people could not tell (`evalkit grade --blind`)"
+            return (  # since whoever graded these alone would grade more of one side
+                f"people could not tell {outputs} without a verdict: close their round (`evalkit grade --close`), and"
+                " let people who can tell both sides grade all in a new one (`evalkit grade --blind`)"
+            )
         if self.of_baseline.spec.imported or self.of_candidate.spec.imported:
             return "import the trials that are missing (`evalkit import`), and repeat `evalkit grade`"
         return REPEAT
@@ -241,6 +248,15 @@ class Evidence:
         """Outputs that lack a verdict since people could not tell, if all does that lacks one: 0 otherwise."""
         lacking = [o for side in self.outputs() for trials in side.values() for o in trials if o.satisfied is None]
         return len(lacking) if all(o.settled and o.people_unsure for o in lacking) else 0
+
+    @property
+    def _untold_apart(self) -> bool:
+        """Whether more than a few are of one side."""
+        then, now = (
+            sum(o.satisfied is None for trials in side.values() for o in trials) / most
+            for side, most in zip(self.outputs(), self._most, strict=True)
+        )
+        return abs(now - then) > UNLIKE * len(self.items)
 
     @property
     def people_apart(self) -> str | None:

@@ -12,7 +12,7 @@ from evalkit.analysis.contexts import at_context, production_size
 from evalkit.analysis.trials import counting_grades
 from evalkit.errors import IntegrityError
 from evalkit.frozen import dataclass
-from evalkit.gating.evidence import Epochs
+from evalkit.gating.evidence import UNLIKE, Epochs
 from evalkit.gating.pairs import LEAST_KNOWN
 from evalkit.grader_names import GraderKind, judge_of, kind_of
 from evalkit.records import Grade, ItemRecord, Snapshot
@@ -21,8 +21,6 @@ from evalkit.wording import listing
 _ROUNDING = 1e-9
 _HARDLY = 0.1
 """Who graded less than this part of their items on the other side has as good as not graded it."""
-_LEAST = 0.02
-"""Part of the items by which unlike shares of people can hide a loss of a small margin."""
 _DRAWS = 1999
 _BY_CHANCE = 0.01
 """Shares of the two sides that are less likely than this by chance were not handed out by it."""
@@ -52,17 +50,24 @@ _NOBODY = _Who()
 @dataclass(frozen=True)
 class _Sides:
     """What both are called; the criterion asked about, where there are several; who could not tell some outputs of it;
-    in how many criteria it is asked; and the items of each difficulty and tag (`kinds`)."""
+    in how many criteria it is asked; and the items of each difficulty and tag (`kinds`), of which `slices` are asked of
+    by themselves."""
 
     names: tuple[str, str]
     on: str
     unsure: Collection[str]
     criteria: int
     kinds: Mapping[str, frozenset[str]]
+    slices: Collection[str]
 
 
 def refuse_other_graders(
-    then: Snapshot, baseline: str, now: Snapshot, candidate: str, halves: tuple[Epochs, Epochs] | None = None
+    then: Snapshot,
+    baseline: str,
+    now: Snapshot,
+    candidate: str,
+    halves: tuple[Epochs, Epochs] | None = None,
+    slices: Collection[str] = (),
 ) -> None:
     """IntegrityError where people, or judges, who graded one side alone stand for more of it than may be missing.
 
@@ -70,6 +75,7 @@ def refuse_other_graders(
     People and judges are told apart, since people grade a sample of what a judge grades whole. Nor may anybody have
     graded far more of one side than of the other, of the items that somebody graded on both. `halves`: the epoch of
     each item that each side is of, where a model is compared with itself. Of a sweep the size that decides counts.
+    `slices`: kinds of items that quality is asked of by themselves, of which fewer outputs decide.
     """
     names = (baseline, candidate) if baseline != candidate else (f"{baseline} in one run", "it in the other")
     if halves is not None:
@@ -82,7 +88,7 @@ def refuse_other_graders(
     for criterion in criteria:
         on = f"on {criterion}, " if len(criteria) > 1 else ""
         could_not = {name for name, of in unsure if of == criterion}
-        sides = _Sides(names, on, could_not, len(criteria), kinds)
+        sides = _Sides(names, on, could_not, len(criteria), kinds, slices)
         _refuse_others(sides, one.get(criterion, {}), other.get(criterion, {}))
 
 
@@ -113,7 +119,7 @@ def _refuse_unlike_shares(
     """
     graded = sorted(item for item in items if item in one or item in other)
     words = [(one.get(item, _NOBODY).word, other.get(item, _NOBODY).word) for item in graded]
-    least = _HARDLY if everybody == _ALL["judge"] else _LEAST  # what a judge cannot read is held against a pass
+    least = _HARDLY if everybody == _ALL["judge"] else UNLIKE  # what a judge cannot read is held against a pass
     names = sorted(
         {name for of in words for side in of for name in side}, key=lambda name: (isinstance(name, int), name)
     )
@@ -136,8 +142,8 @@ def _refuse_unlike_crowds(sides: _Sides, words: Mapping[str, _Words], everybody:
     side, and of the one side the hard items alone.
 
     The sum of everybody's squared differences against that with the sides of whole items exchanged at random, the
-    largest over all kinds against the largest (Westfall and Young 1993). More than the `least` share of the items would
-    have to change hands to make them alike.
+    largest over all kinds against the largest (Westfall and Young 1993). More than the `least` share of all items would
+    have to change hands to make them alike, or of a slice's own: what one could not tell is as a rule of one topic.
     """
     names = sorted({name for of in words.values() for side in of for name in side if isinstance(name, str)})
     apart = {
@@ -154,7 +160,7 @@ def _refuse_unlike_crowds(sides: _Sides, words: Mapping[str, _Words], everybody:
         found, drawn = _unlikeness(differences, flips[:, rows])
         largest = np.maximum(largest, drawn)
         of_kind, more = len(words.keys() & items), differences.sum(axis=0)
-        if np.abs(more).sum() / 2 > least * of_kind:
+        if np.abs(more).sum() / 2 > least * (of_kind if kind in sides.slices else len(words)):
             unlike.append((found, kind, of_kind, more))
     for found, kind, of_kind, more in sorted(unlike, key=lambda one: (bool(one[1]), -one[0])):
         by_chance = (1 + np.count_nonzero(largest >= found - _ROUNDING)) / (1 + _DRAWS)

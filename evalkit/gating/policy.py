@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from types import ModuleType
 from typing import Annotated, Any, Literal
@@ -51,6 +51,11 @@ class Common(StrictModel):
     def asks_for_verdicts(self) -> bool:
         """Whether it takes graded outputs to say anything."""
         return self.asks_for_quality or getattr(self, "cost_per_satisfactory", None) is not None
+
+    @property
+    def slices(self) -> Collection[str]:
+        """The difficulties and tags (and critical criteria) that quality is asked of by themselves."""
+        return getattr(getattr(self, "quality", None), "slices", ())
 
     @property
     def sha256(self) -> str:
