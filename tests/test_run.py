@@ -22,6 +22,7 @@ from analysis_builders import OPUS, Book, answered, failed, lost, spec
 from servers import FAST, LOCAL_MODEL, Recorded, independent, recorded, retired
 
 from evalkit.cli import main, spending
+from evalkit.commands import command_of_run
 from evalkit.dataset_files import read_dataset
 from evalkit.errors import BudgetError, ExitCode, InfrastructureError, InterruptedRunError, UsageError
 from evalkit.executors.ending import Ending, unknown_model
@@ -154,6 +155,15 @@ def test_the_same_command_again_sends_nothing(tiny: Path, server: Recorded, caps
     assert main(loud) == 0
     assert "complete already, nothing to send" in capsys.readouterr().out
     assert (snapshot(), len(server.messages())) == (before, sent)
+
+
+def test_a_run_is_repeated_with_the_file_of_its_rubric_whatever_that_calls_itself(tiny: Path, server: Recorded) -> None:
+    (tiny.parent / "rubrics" / "copy.yaml").write_text(RUBRIC)
+    assert main(command(tiny, server.url, "-n", "1", "--rubric", "rubrics/copy.yaml")) == 0
+    spec = snapshot().spec
+    assert command_of_run(spec)[3:5] == ["--rubric", "rubrics/copy.yaml"]
+    assert main(command(tiny, server.url, "-n", "1")) == 0
+    assert snapshot().spec == spec, "the same rubric is the same run, by whichever file"
 
 
 def test_another_seed_epoch_or_model_is_another_run(tiny: Path, server: Recorded) -> None:
