@@ -76,7 +76,7 @@ def _settings(spec: Spec) -> Iterable[str]:
 def _own_settings(spec: Spec) -> Iterable[str]:
     yield from ("--seed", str(spec.seed))
     if spec.cache != "off":
-        yield from ("--cache", spec.cache)
+        yield from ("--cache", "as-production")  # what is kept is how long the card's marks keep a prompt
     if spec.contexts or spec.context_tokens:
         yield from ("--context", ",".join(map(str, spec.contexts or (spec.context_tokens,))))
     if spec.limit:

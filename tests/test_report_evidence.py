@@ -605,7 +605,7 @@ def test_the_run_can_be_repeated_with_the_command_and_found_by_its_name() -> Non
 def test_the_command_names_a_rubric_that_is_not_the_datasets_own_and_how_requests_were_cached() -> None:
     """Without them it would make another run: another spec, at other costs or with another bar."""
     analysis = made("whole")
-    strict = replace(analysis.spec, rubric={**analysis.spec.rubric, "name": "strict"}, cache="as-production")
+    strict = replace(analysis.spec, rubric={**analysis.spec.rubric, "name": "strict"}, cache="5m")
     run = commands(replace(analysis, spec=strict))[0]
     assert run[:5] == ["evalkit", "run", "datasets/support-replies.jsonl", "--rubric", "rubrics/strict.yaml"]
     assert run[run.index("--cache") + 1] == "as-production"
