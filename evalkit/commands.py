@@ -46,11 +46,12 @@ def _chosen(spec: Spec) -> Iterable[str]:
 
 
 def _run_rubric(spec: Spec) -> Iterable[str]:
-    """A rubric whose file, or else whose name, is not the dataset's; a conditional run takes that of the run that its
-    items were chosen from."""
-    name = spec.rubric_file or spec.rubric.get("name")
-    if spec.condition is None and name and name != spec.name:
-        yield from ("--rubric", f"rubrics/{name}.yaml")
+    """A rubric that was named; of an older run, one whose name is not the dataset's. A conditional run takes that of
+    the run that its items were chosen from."""
+    name = spec.rubric.get("name")
+    older = f"rubrics/{name}.yaml" if name and name != spec.name else ""
+    if spec.condition is None and (file := older if spec.rubric_file is None else spec.rubric_file):
+        yield from ("--rubric", file)
 
 
 def _import_rubric(spec: Spec) -> tuple[str, str]:

@@ -135,6 +135,14 @@ def find_rubric(dataset: Path, config: Config) -> Path:
     raise UsageError(f"no rubric found for {str(dataset)!r}; name one with --rubric, or write {places[-1].as_posix()}")
 
 
+def without_machine(path: Path) -> str:
+    """A path as it may stand in a report: from the working folder, or else the file's name alone."""
+    if not path.is_absolute():
+        return path.as_posix()
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.name
+
+
 def rubric_places(dataset: Path) -> tuple[Path, ...]:
     """Where a dataset's rubric may be, the first place that has one first."""
     folders = (dataset.parent / "rubrics", dataset.parent.parent / "rubrics", Path("rubrics"))

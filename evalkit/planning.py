@@ -44,7 +44,7 @@ class Options:
 
     Several contexts make a sweep: every item at every size. `only` names the items to take, and `condition` says by
     what rule they were chosen. `share`: of the planned items, the part to send now; it makes no other run.
-    `rubric_file`: what the rubric's file is called, without ending.
+    `rubric_file`: as of `Spec`.
     """
 
     models: tuple[str, ...]

@@ -249,8 +249,9 @@ class Spec:
     `contexts`: the sizes of a sweep, in tokens. `cache`: off, or as-production. `condition`: how the items were
     chosen, if not all were taken; what such a run shows holds under it only. `outputs_sha256`: content hash of outputs
     made elsewhere; such a run sends nothing (`max_tokens` 0). `context_tokens`: as asked for, in a sweep as the card
-    has it. `economics_stated`: whether the rubric says what a correction costs; `rubric_file`: its file's name without
-    ending; None: not kept. `rates`: what each model was priced by when the run began, by size of prompt, if known.
+    has it. `economics_stated`: whether the rubric says what a correction costs. `rates`: what each model was priced by
+    when the run began, by size of prompt, if known. `rubric_file`: where it was named to be, empty where it was found
+    by the dataset's name. None: not kept.
     """
 
     name: str

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.analysis import analyze
+from evalkit.errors import IntegrityError
 from evalkit.gate import gate
 from evalkit.gating.evidence import evidence_of
+from evalkit.gating.graders import refuse_other_graders
 from evalkit.gating.looks import Sequential
 from evalkit.gating.policy import read_policy
 from evalkit.gating.results import CheckResult
@@ -168,6 +170,35 @@ def test_what_is_missing_makes_no_cost_per_success_and_no_bet_either(unsure: boo
     assert look.wealth is not None
     assert look.wealth_needed is not None
     assert (look.wealth >= look.wealth_needed) == (not unsure)
+
+
+@pytest.mark.parametrize(
+    ("untold", "slices", "anew"), [(7, (), False), (9, (), False), (9, ("legal",), True), (12, (), True)]
+)
+def test_who_else_may_grade_what_one_could_not_tell_is_not_refused_for_it(
+    untold: int, slices: tuple[str, ...], anew: bool
+) -> None:
+    """Of 500 items, 60 of them legal, somebody cannot tell some of the candidate's legal outputs."""
+    book = Book(spec((BASELINE, CANDIDATE)), rounds=[round_(graders=("ann",))])
+    for item in range(500):
+        book.item(f"item-{item:03d}", tags=("legal",) if item < 60 else ())
+        for model in (BASELINE, CANDIDATE):
+            trial = book.trial(f"item-{item:03d}", answered(served_model=model), model=model, level=None)
+            gap = model == CANDIDATE and item < untold
+            book.grade(trial, None if gap else 1, grader="ann", ungraded_reason="?" if gap else None)
+            if gap:
+                book.grade(trial, 1, grader="cat")
+    alone = [grade for grade in book.grades if grade.grader == "ann"]
+    analysis = analyze(replace(book.snapshot(), grades=tuple(alone)))
+    found = replace(evidence_of(analysis, analysis, BASELINE, CANDIDATE), slices=slices)
+    assert ("grade all in a new one" in found.remedy) == anew
+    assert (f"let somebody else grade the {untold} outputs" in found.remedy) != anew
+    snapshot = book.snapshot()
+    if anew:
+        with pytest.raises(IntegrityError, match="ann"):
+            refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE, slices=slices)
+    else:
+        refuse_other_graders(snapshot, BASELINE, snapshot, CANDIDATE, slices=slices)
 
 
 @pytest.mark.long

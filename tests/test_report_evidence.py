@@ -609,6 +609,9 @@ def test_the_command_names_a_rubric_that_is_not_the_datasets_own_and_how_request
     run = commands(replace(analysis, spec=strict))[0]
     assert run[:5] == ["evalkit", "run", "datasets/support-replies.jsonl", "--rubric", "rubrics/strict.yaml"]
     assert run[run.index("--cache") + 1] == "as-production"
+    found = replace(strict, rubric_file="")
+    assert found.sha256 == strict.sha256
+    assert "--rubric" not in command_of_run(found), "it was found by the dataset's name, whatever it calls itself"
     chosen = replace(strict, condition={"rule": "unsatisfactory", "model": HAIKU, "run": "f" * 64})
     again = command_of_run(chosen)
     assert not {"--rubric", "--cache"} & set(again), "taken from the run that its items were chosen from"

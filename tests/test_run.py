@@ -158,12 +158,20 @@ def test_the_same_command_again_sends_nothing(tiny: Path, server: Recorded, caps
 
 
 def test_a_run_is_repeated_with_the_file_of_its_rubric_whatever_that_calls_itself(tiny: Path, server: Recorded) -> None:
-    (tiny.parent / "rubrics" / "copy.yaml").write_text(RUBRIC)
-    assert main(command(tiny, server.url, "-n", "1", "--rubric", "rubrics/copy.yaml")) == 0
-    spec = snapshot().spec
-    assert command_of_run(spec)[3:5] == ["--rubric", "rubrics/copy.yaml"]
+    (tiny.parent / "mine").mkdir()
+    for n, name in enumerate(("rubrics/tiny.yaml", "mine/tiny.yaml", "mine/other.yml"), start=1):
+        copy = tiny.parent / name
+        copy.write_text(RUBRIC)
+        for given in (name, str(copy)):
+            shutil.rmtree("runs", ignore_errors=True)
+            assert main(command(tiny, server.url, "-n", str(n), "--rubric", given)) == 0
+            spec = snapshot().spec
+            assert command_of_run(spec)[3:5] == ["--rubric", name]
+            assert main(command(tiny, server.url, "-n", str(n), *command_of_run(spec)[3:5])) == 0
+            assert snapshot().spec == spec, "the same run"
+    shutil.rmtree("runs")
     assert main(command(tiny, server.url, "-n", "1")) == 0
-    assert snapshot().spec == spec, "the same rubric is the same run, by whichever file"
+    assert "--rubric" not in command_of_run(snapshot().spec)
 
 
 def test_another_seed_epoch_or_model_is_another_run(tiny: Path, server: Recorded) -> None:

@@ -145,10 +145,11 @@ def _held_together(then: _Run, now: _Run, baseline: str, candidate: str, asked: 
     evidence = evidence_of(then.analysis, now.analysis, baseline, candidate)
     if then is not now:
         refuse_shared_requests(then.snapshot, baseline, now.snapshot, candidate)
-    refuse_other_graders(then.snapshot, baseline, now.snapshot, candidate, slices=asked.slices if asked else ())
+    slices = asked.slices if asked else ()
+    refuse_other_graders(then.snapshot, baseline, now.snapshot, candidate, slices=slices)
     of_candidate = {trial.id for trial in now.snapshot.trials if trial.key.model == candidate}
     sent = (a.sent_at for a in now.snapshot.attempts if a.grader is None and a.trial_id in of_candidate)
-    return _Compared(replace(evidence, begun_at=min(sent, default=None)), then.snapshot, now.snapshot)
+    return _Compared(replace(evidence, begun_at=min(sent, default=None), slices=slices), then.snapshot, now.snapshot)
 
 
 def _itself(run: Path | None, baseline: str | None, candidate: str | None, asked: "Common | None") -> _Compared:

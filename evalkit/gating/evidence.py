@@ -1,6 +1,6 @@
 """What a gate looks at: two models on the same items, as an analysis left them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -10,7 +10,7 @@ from evalkit.analysis.views import LEAST_YOUDEN
 from evalkit.errors import IntegrityError, UsageError
 from evalkit.frozen import dataclass
 from evalkit.gating.naming import part_of
-from evalkit.gating.pairs import Paired, count, pairs_of
+from evalkit.gating.pairs import FEWEST_APART, UNLIKE, Paired, count, pairs_of
 from evalkit.records import Snapshot
 from evalkit.rounds import in_drawing_order
 from evalkit.rubric import Rubric
@@ -23,8 +23,6 @@ Measure = Callable[[OutputResult], float | None]
 _SAME = ("dataset_sha256", "rubric_sha256", "prompt_sha256", "context_tokens", "contexts", "cache")
 _CALLED = {"context_tokens": "context size", "contexts": "context size", "cache": "cache setting"}
 
-UNLIKE = 0.02
-"""Part of the items by which unlike shares of people can hide a loss of a small margin."""
 REPEAT = "repeat `evalkit run` and `evalkit grade`"
 """What brings trials and verdicts that are missing, and is safe to repeat."""
 
@@ -40,8 +38,8 @@ class Evidence:
     """Baseline and candidate, each one model of an analysed run; of the same run, or of two that may be compared.
 
     `halves`: the one epoch that each side is taken from, where a model is compared with itself, of half of the items
-    the other way round. `begun_at`: when the
-    candidate's first request was sent, which a merged file may hold beside an older baseline; None where not known.
+    the other way round. `begun_at`: when the candidate's first request was sent, which a merged file may hold beside an
+    older baseline; None where not known. `slices`: those that the policy asks of.
     """
 
     of_baseline: Analysis
@@ -50,6 +48,7 @@ class Evidence:
     candidate: str
     halves: tuple[int, int] | None = None
     begun_at: str | None = None
+    slices: Collection[str] = ()
 
     @cached_property
     def rubric(self) -> Rubric:
@@ -251,12 +250,14 @@ class Evidence:
 
     @property
     def _untold_apart(self) -> bool:
-        """Whether more than a few are of one side."""
-        then, now = (
-            sum(o.satisfied is None for trials in side.values() for o in trials) / most
-            for side, most in zip(self.outputs(), self._most, strict=True)
-        )
-        return abs(now - then) > UNLIKE * len(self.items)
+        """Whether so many are of one side, of all or of a slice, that others who graded these would be refused."""
+        slices = (frozenset(i.id for i in self.items if name in (i.difficulty, *i.tags)) for name in self.slices)
+        for part in (frozenset(i.id for i in self.items), *slices):
+            sides = zip(self.outputs(part), self._most, strict=True)
+            then, now = (sum(o.satisfied is None for of in side.values() for o in of) / most for side, most in sides)
+            if abs(now - then) > max(UNLIKE * len(part), FEWEST_APART - 1):
+                return True
+        return False
 
     @property
     def people_apart(self) -> str | None:

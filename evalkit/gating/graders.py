@@ -12,8 +12,8 @@ from evalkit.analysis.contexts import at_context, production_size
 from evalkit.analysis.trials import counting_grades
 from evalkit.errors import IntegrityError
 from evalkit.frozen import dataclass
-from evalkit.gating.evidence import UNLIKE, Epochs
-from evalkit.gating.pairs import LEAST_KNOWN
+from evalkit.gating.evidence import Epochs
+from evalkit.gating.pairs import LEAST_KNOWN, UNLIKE
 from evalkit.grader_names import GraderKind, judge_of, kind_of
 from evalkit.records import Grade, ItemRecord, Snapshot
 from evalkit.wording import listing

@@ -8,6 +8,11 @@ from evalkit.frozen import dataclass
 LEAST_KNOWN = 0.95
 """Share of each side's trials that a cost or a time must be known of to pass; a share needs no such rule (`worst`)."""
 
+UNLIKE = 0.02
+"""Part of the items by which unlike shares of people can hide a loss of a small margin."""
+FEWEST_APART = 8
+"""Items, all of one side, that hardly come of chance: p under 1 %."""
+
 
 @dataclass(frozen=True)
 class Paired:
