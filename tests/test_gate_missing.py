@@ -162,7 +162,7 @@ def test_what_is_missing_makes_no_cost_per_success_and_no_bet_either(unsure: boo
     by_name = {one.name: one for one in checks}
     assert by_name["cost_per_satisfactory"].outcome == ("inconclusive" if unsure else "fail"), by_name
     assert ("40 trials without a figure could overturn it" in by_name["cost_per_satisfactory"].finding) == unsure
-    assert ("close their round (`evalkit grade --close`)" in str(by_name["cost_per_satisfactory"].needs)) == unsure
+    assert ("in a new round (`evalkit grade --close`, then" in str(by_name["cost_per_satisfactory"].needs)) == unsure
     _, look = staged(
         evidence_of(analysis, analysis, BASELINE, CANDIDATE), (snapshot, snapshot),
         Sequential(looks=(1.0,), fail_fast=True), 0.05, analyze,
@@ -191,7 +191,7 @@ def test_who_else_may_grade_what_one_could_not_tell_is_not_refused_for_it(
     alone = [grade for grade in book.grades if grade.grader == "ann"]
     analysis = analyze(replace(book.snapshot(), grades=tuple(alone)))
     found = replace(evidence_of(analysis, analysis, BASELINE, CANDIDATE), slices=slices)
-    assert ("grade all in a new one" in found.remedy) == anew
+    assert ("grade them all in a new round" in found.remedy) == anew
     assert (f"let somebody else grade the {untold} outputs" in found.remedy) != anew
     snapshot = book.snapshot()
     if anew:

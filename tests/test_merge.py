@@ -176,6 +176,16 @@ def test_prices_stay_where_every_file_of_a_model_has_the_same(tmp_path: Path) ->
     assert read(tmp_path / "c.db").spec.rates == {OPUS: (now,)}
 
 
+def test_a_rubric_that_any_file_was_run_by_is_named_for_all(tmp_path: Path) -> None:
+    """A file that an older version wrote does not say which it was."""
+    for name, model, file in (("a", OPUS, None), ("b", SONNET, "rubrics/strict.yaml")):
+        book = Book(spec((model,)))
+        book.trial("i", answered(), model=model)
+        write_run(tmp_path / f"{name}.db", book.snapshot(spec=replace(book.snapshot().spec, rubric_file=file)))
+    merge([tmp_path / "a.db", tmp_path / "b.db"], tmp_path / "c.db")
+    assert read(tmp_path / "c.db").spec.rubric_file == "rubrics/strict.yaml"
+
+
 def test_files_of_one_choice_or_of_imports_stay_what_they_were(tmp_path: Path) -> None:
     choice = {"rule": "unsatisfactory", "model": HAIKU, "run": "r" * 64, "items": 3, "of": 9}
     merge([booked(tmp_path / f"{m}.db", m, condition=choice) for m in (OPUS, SONNET)], tmp_path / "chosen.db")

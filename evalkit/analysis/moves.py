@@ -11,11 +11,12 @@ from evalkit.stats import Estimate
 MAPPING = (
     "a request belongs to the part of its difficulty; without one, to the parts of its tags, if the run tests each;"
     " without those, to the part of its input size; to none where its prompt is much longer than its model had there;"
-    f" it counts where a cheaper model is shown to be {HARDLY_WORSE} on every part it belongs to, to be worse and"
-    " to cost more on no items that have any of the things it says (of its difficulty, or of any where that has"
-    " too few), and to cost less there and by the items that have most of them, at what prompts on its side of"
-    " both models' price cliffs cost and at the log's own mix of input and output; where the run's rates are not"
-    " known, at the run's mix, and to no part where its prompt is much shorter than any that its model had there"
+    f" it counts where a cheaper model is shown to be {HARDLY_WORSE} on every part it belongs to, on no items that"
+    " have any of the things it says (of its difficulty, or of any where that has too few) to be worse or to cost"
+    " more, and to cost less there and by the items that have most of them (of its difficulty), at what prompts on"
+    " its side of both models' price cliffs cost and at the log's own mix of input and output; where the run's"
+    " rates are not known, at the run's mix, and to no part where its prompt is much shorter than any that its"
+    " model had there"
 )
 
 

@@ -232,11 +232,12 @@ class Evidence:
             return self.unheard
         if untold := self._untold:
             outputs = f"the {plural(untold, 'output')}" if untold > 1 else "the one output"
-            if self.picked or not self._untold_apart:
+            if not self._untold_apart:
                 return f"let somebody else grade {outputs} that people could not tell (`evalkit grade --blind`)"
+            first, then = ("--blind --by judges", "--discordant") if self.picked else ("--close", "--blind")
             return (  # since whoever graded these alone would grade more of one side
-                f"people could not tell {outputs} without a verdict: close their round (`evalkit grade --close`), and"
-                " let people who can tell both sides grade all in a new one (`evalkit grade --blind`)"
+                f"people could not tell {outputs} without a verdict: let people who can tell both sides grade them all"
+                f" in a new round (`evalkit grade {first}`, then `evalkit grade {then}`)"
             )
         if self.of_baseline.spec.imported or self.of_candidate.spec.imported:
             return "import the trials that are missing (`evalkit import`), and repeat `evalkit grade`"
