@@ -1,6 +1,7 @@
 """The one place that reads input files and writes output files: whole or not at all."""
 
 import codecs
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -136,11 +137,11 @@ def find_rubric(dataset: Path, config: Config) -> Path:
 
 
 def without_machine(path: Path) -> str:
-    """A path as it may stand in a report: from the working folder, or else the file's name alone."""
-    if not path.is_absolute():
-        return path.as_posix()
+    """A path as it may stand in a report: from the working folder; of a file elsewhere the name, for a `PATH` to fill
+    in, since its folders are this machine's."""
     here = Path.cwd()
-    return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.name
+    place = Path(os.path.normpath(here / path))
+    return place.relative_to(here).as_posix() if place.is_relative_to(here) else f"PATH/{path.name}"
 
 
 def rubric_places(dataset: Path) -> tuple[Path, ...]:

@@ -225,7 +225,7 @@ def _joined(parts: Sequence[_Part]) -> Spec:
         prices_version="; ".join(dict.fromkeys(spec.prices_version for spec in specs)),
         outputs_sha256=content_sha256(outputs) if outputs else None,
         rates=_common_rates(specs),
-        rubric_file=next((spec.rubric_file for spec in specs if spec.rubric_file), specs[0].rubric_file),
+        rubric_file=max((spec.rubric_file for spec in specs if spec.rubric_file is not None), default=None),
     )
 
 

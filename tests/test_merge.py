@@ -176,14 +176,19 @@ def test_prices_stay_where_every_file_of_a_model_has_the_same(tmp_path: Path) ->
     assert read(tmp_path / "c.db").spec.rates == {OPUS: (now,)}
 
 
-def test_a_rubric_that_any_file_was_run_by_is_named_for_all(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "files", [(None, "rubrics/strict.yaml"), ("rubrics/strict.yaml", None), (None, ""), ("", None)]
+)
+def test_a_rubric_that_any_file_was_run_by_is_named_for_all(
+    files: tuple[str | None, str | None], tmp_path: Path
+) -> None:
     """A file that an older version wrote does not say which it was."""
-    for name, model, file in (("a", OPUS, None), ("b", SONNET, "rubrics/strict.yaml")):
+    for name, model, file in zip("ab", (OPUS, SONNET), files, strict=True):
         book = Book(spec((model,)))
         book.trial("i", answered(), model=model)
         write_run(tmp_path / f"{name}.db", book.snapshot(spec=replace(book.snapshot().spec, rubric_file=file)))
     merge([tmp_path / "a.db", tmp_path / "b.db"], tmp_path / "c.db")
-    assert read(tmp_path / "c.db").spec.rubric_file == "rubrics/strict.yaml"
+    assert read(tmp_path / "c.db").spec.rubric_file == next(filter(None, files), "")
 
 
 def test_files_of_one_choice_or_of_imports_stay_what_they_were(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -170,6 +172,13 @@ def test_a_run_is_repeated_with_the_file_of_its_rubric_whatever_that_calls_itsel
             assert main(command(tiny, server.url, "-n", str(n), *command_of_run(spec)[3:5])) == 0
             assert snapshot().spec == spec, "the same run"
     shutil.rmtree("runs")
+    with TemporaryDirectory() as elsewhere:
+        outer = Path(elsewhere) / "outer.yaml"
+        outer.write_text(RUBRIC)
+        for n, given in enumerate((outer, Path(os.path.relpath(outer))), start=4):
+            assert main(command(tiny, server.url, "-n", str(n), "--rubric", str(given))) == 0
+            assert command_of_run(snapshot().spec)[3:5] == ["--rubric", "PATH/outer.yaml"], "no folder of this machine"
+            shutil.rmtree("runs")
     assert main(command(tiny, server.url, "-n", "1")) == 0
     assert "--rubric" not in command_of_run(snapshot().spec)
 
