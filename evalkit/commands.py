@@ -54,8 +54,11 @@ def _run_rubric(spec: Spec) -> Iterable[str]:
         yield from ("--rubric", file)
 
 
-def _import_rubric(spec: Spec) -> tuple[str, str]:
-    """A rubric of one criterion with its own name is what `--satisfactory-from` makes."""
+def _import_rubric(spec: Spec) -> Iterable[str]:
+    """A rubric that was named; else, where no file is kept, one of one criterion with its own name is what
+    `--satisfactory-from` makes."""
+    if spec.rubric_file is not None:
+        return ("--rubric", spec.rubric_file) if spec.rubric_file else ()
     name, criteria = str(spec.rubric.get("name")), spec.rubric.get("criteria", ())
     if [criterion.get("id") for criterion in criteria] == [name]:
         return "--satisfactory-from", name

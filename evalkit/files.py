@@ -144,6 +144,13 @@ def without_machine(path: Path) -> str:
     return place.relative_to(here).as_posix() if place.is_relative_to(here) else f"PATH/{path.name}"
 
 
+def rubric_named(rubric: Path | None, config: Config) -> str:
+    """Where a rubric was named to be, by option or config, as a run keeps it; empty where it is found by the dataset's
+    name."""
+    named = rubric or config.rubric
+    return "" if named is None else without_machine(Path(named))
+
+
 def rubric_places(dataset: Path) -> tuple[Path, ...]:
     """Where a dataset's rubric may be, the first place that has one first."""
     folders = (dataset.parent / "rubrics", dataset.parent.parent / "rubrics", Path("rubrics"))

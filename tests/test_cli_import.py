@@ -19,6 +19,7 @@ from evalkit import rounds
 from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.counting_round import current_round
 from evalkit.cli import main
+from evalkit.commands import command_of_run
 from evalkit.records import Snapshot
 from evalkit.store import RunFile
 
@@ -75,6 +76,29 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
 def snapshot(path: Path) -> Snapshot:
     with RunFile(path) as run:
         return run.snapshot()
+
+
+@pytest.mark.parametrize(
+    ("options", "file"),
+    [
+        (["--satisfactory-from", "ok"], "rubrics/other.yaml"),
+        (["--rubric", "mine/ok.yaml"], "mine/ok.yaml"),
+        ([], "rubrics/results.yaml"),
+    ],
+)
+def test_an_import_is_repeated_by_the_rubric_that_it_was_made_by(
+    options: list[str], file: str, project: Project
+) -> None:
+    path = project.folder / file
+    path.parent.mkdir()
+    path.write_text(CHECKED.replace("name: both", "name: ok"))
+    project.write([{"item_id": "a", "model": "m", "output": "short"}])
+    assert project.run("import", "results.jsonl", *options) == 0, project.err
+    (made,) = project.folder.glob("runs/*.db")
+    program, *again = command_of_run(snapshot(made).spec)
+    assert (program, again) == ("evalkit", ["import", "results.jsonl", *options])
+    assert project.run(*again) == 0, project.err
+    assert "imported already, nothing to do" in project.out
 
 
 def grade(level: int | None, grader: str = "ann", kind: str = "human", criterion: str = "ok") -> dict[str, Any]:

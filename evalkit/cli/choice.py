@@ -55,14 +55,13 @@ class Asked:
 
     def _by_options(self, config: "Config") -> Choice:
         from evalkit.dataset_files import read_dataset
-        from evalkit.files import find_rubric, read_rubric, without_machine
+        from evalkit.files import find_rubric, read_rubric, rubric_named
         from evalkit.models import DEFAULT_MAX_TOKENS
         from evalkit.planning import Options
 
         if self.dataset is None:
             raise UsageError("no dataset is named; give the test set's .jsonl file")
         loaded, rubric = read_dataset(self.dataset), self.rubric or find_rubric(self.dataset, config)
-        named = self.rubric or config.rubric
         options = Options(
             models=_distinct(self.models or config.models),
             epochs=self.epochs or config.epochs,
@@ -71,7 +70,7 @@ class Asked:
             contexts=() if self.context is None else sizes(self.context),
             max_tokens=self.max_tokens or DEFAULT_MAX_TOKENS,
             cache=self.cache,
-            rubric_file="" if named is None else without_machine(rubric),
+            rubric_file=rubric_named(self.rubric, config),
         )
         return Choice(self.dataset, loaded, read_rubric(rubric), options)
 

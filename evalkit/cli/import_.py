@@ -1,5 +1,6 @@
 """`evalkit import`: a run file from outputs that were produced elsewhere."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,7 +84,7 @@ def _read(results: Path, rubric: Path | None, satisfactory_from: str | None) -> 
     from datetime import UTC, datetime
 
     from evalkit.errors import ProblemsError
-    from evalkit.files import read_lines
+    from evalkit.files import read_config, read_lines, rubric_named
     from evalkit.import_lines import grade_problems, parse_lines
     from evalkit.importing import build, only_criterion
 
@@ -100,7 +101,9 @@ def _read(results: Path, rubric: Path | None, satisfactory_from: str | None) -> 
     problems = sorted([*problems, *grade_problems(lines, criteria, str(results))])
     if problems:
         raise ProblemsError([str(problem) for problem in problems])
-    return build(results.stem, [one.line for one in lines], criteria, datetime.now(UTC)), left_out
+    made = build(results.stem, [one.line for one in lines], criteria, datetime.now(UTC))
+    named = rubric_named(rubric, read_config(Path("evalkit.yaml"))) if satisfactory_from is None else None
+    return replace(made, spec=replace(made.spec, rubric_file=named)), left_out
 
 
 def _rubric(results: Path, rubric: Path | None, satisfactory_from: str | None) -> "Rubric":
