@@ -718,6 +718,14 @@ def test_another_version_is_compared_within_its_tier() -> None:
     assert [(p.a, p.b) for p in both] == [(OPUS_NEXT, OPUS_NEXT)]  # the same id before the same tier
 
 
+def test_a_model_is_compared_with_itself_by_another_id_before_its_tier() -> None:
+    """A run that named an alias, or asked another provider, had the very same model."""
+    alias, newer = "claude-haiku-4-5", "claude-haiku-5-5"
+    for other in (alias, "bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0"):
+        (pair,) = analyze(run_of({HAIKU: _BETTER}), run_of({newer: _WORSE, other: _BETTER})).against
+        assert (pair.a, pair.b) == (other, HAIKU)
+
+
 @pytest.mark.parametrize("model", [SONNET, "some-model"])
 def test_models_without_a_counterpart_are_passed_over(model: str) -> None:
     assert analyze(run_of({model: _BETTER}), run_of({OPUS: _WORSE})).against == ()

@@ -16,7 +16,7 @@ from evalkit.analysis.priced_otherwise import OTHER
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.without_batches import EXACT, FEW, NOT_KNOWN, batch_shares
 from evalkit.commands import report_against
-from evalkit.models import display_name, known
+from evalkit.models import display_name, known, same_model
 from evalkit.records import Snapshot
 from evalkit.stats import Estimate
 from evalkit.stats.estimate import no_estimate
@@ -52,7 +52,8 @@ def against(
 ) -> tuple[Against, ...]:
     """Each model against its counterpart in the baseline run; p-values adjusted by Holm over all.
 
-    The counterpart is the one in `named`, else the same id, else the first of the same tier.
+    The counterpart is the one in `named`, else the same id, else the same model by another id, else the first of the
+    same tier.
     """
     return adjusted(
         [
@@ -67,8 +68,9 @@ def _counterpart(model: str, candidates: Sequence[str]) -> str | None:
     if model in candidates:
         return model
     facts = known(model)
+    same = [c for c in candidates if same_model(c, model)]
     same_tier = [c for c in candidates if facts and (k := known(c)) and k.tier == facts.tier]
-    return same_tier[0] if same_tier else None
+    return next(iter([*same, *same_tier]), None)
 
 
 def _against(a: str, b: str, then: Columns, now: Columns, seed: int, correction_usd: Estimate) -> Against:

@@ -337,7 +337,7 @@ class Sweep:
 class Analysis:
     """One run, analysed. `warnings` are sentences for people, most important first.
 
-    `against`: each model (b) against the `baseline` run's model that was named, has the same id, or the same tier (a).
+    `against`: each model (b) against the `baseline` run's that was named, is the same by its id, or of its tier (a).
     `sweep`: a context sweep's sizes, else None. `routing`: what policies are worth, once valued. `priced_otherwise`:
     answers by model and reason that cost otherwise than `spec.rates` say. `without_batches`: costs are as if without.
     """
