@@ -86,6 +86,13 @@ def test_a_request_moves_only_where_the_run_has_shown_it_for_all_that_it_says(
     assert found.unmapped == ({} if outcome in ("moves", "kept", "worse") else {outcome: 1})
 
 
+def test_nothing_is_said_to_be_shown_of_parts_of_too_few_items() -> None:
+    rows = [line(day, model=OPUS, input_tokens=1200, tags=["b"]) for day in range(42)]
+    reason = production(read(*rows), tagged(), Prices()).saving.reason or ""
+    assert reason.startswith("no request belongs to a part on which a cheaper model is shown to be less than")
+    assert reason.endswith("; of parts of too few items, which 42 belong to, nothing is shown")
+
+
 def test_what_free_tags_cost_a_log_is_counted_in_sight() -> None:
     rows = [line(day, model=OPUS, tags=["a", f"customer-{day}"]) for day in range(42)]
     told = "\n".join(production_lines(production(read(*rows), tagged(), Prices())))

@@ -78,9 +78,9 @@ def _why_none(found: Moved, unpriced: int, weeks: int) -> str:
         cheaper = "model that costs less there" if found.no_cheaper else "cheaper model"
         apart = [f"{found.set_aside:,} set aside by the size of their prompt"] * bool(found.set_aside)
         apart += [f"{found.worse:,} on which it is shown to be worse by what else they say"] * bool(found.worse)
-        apart += [f"{found.few:,} on parts of too few items"] * bool(found.few)
         but = f" but {' and '.join(apart)}" if apart else ""
-        return f"no request{but} belongs to a part on which a {cheaper} is shown to be {HARDLY_WORSE}"
+        few = f"; of parts of too few items, which {found.few:,} belong to, nothing is shown" if found.few else ""
+        return f"no request{but} belongs to a part on which a {cheaper} is shown to be {HARDLY_WORSE}{few}"
     if all(move.ended for move in found.moves):
         return f"the requests that would move have ended: the last was on {max(move.last for move in found.moves)}"
     if unpriced:
