@@ -239,6 +239,25 @@ def test_different_picks_that_cannot_be_set_against_each_other_are_no_proof_of_o
     assert signal.settles
 
 
+def test_a_part_without_a_pick_is_no_proof_of_one_winner() -> None:
+    """Haiku wins two parts and fails the third, on which no model is shown to clear the bar."""
+    book = Book(spec((SONNET, HAIKU)))
+    for part, items, failed in (("easy", 40, {}), ("medium", 40, {}), ("hard", 20, {SONNET: 2, HAIKU: 14})):
+        for i in range(items):
+            book.item(name := f"{part}-{i:02d}", difficulty=part)
+            for model, usd in ((SONNET, 0.012), (HAIKU, 0.004)):
+                book.trial(name, answered(usd + i % 7 / 1e5), model=model, level=int(i >= failed.get(model, 1)))
+    signals = found(analyze(book.snapshot()), SONNET)
+    assert signals["holds-and-fails"].state == "shown"
+    signal = signals["winners-differ"]
+    assert (signal.state, signal.settles) == (
+        "not enough data", "more of the items where the rule picks no model (hard items)"
+    )  # fmt: skip
+    assert {evidence.what for evidence in signal.evidence} == {
+        f"Haiku 4.5 picked on {part} items" for part in ("easy", "medium")
+    }
+
+
 def test_models_that_all_refuse_speak_for_no_stronger_one() -> None:
     book = Book(spec((OPUS, HAIKU)))
     for i in range(40):

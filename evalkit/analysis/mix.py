@@ -23,6 +23,9 @@ from evalkit.analysis.upgrade import hard_part
 from evalkit.frozen import dataclass
 from evalkit.stats import Estimate
 
+_NAMED = 3
+"""Parts without a pick that are named, of more."""
+
 
 def mixes(standing: Standing) -> tuple[Signal, ...]:
     """All signals for more than one model."""
@@ -74,6 +77,12 @@ def _winners(standing: Standing) -> Signal:
         if len({model for _, model in picks}) > 1:
             apart = "parts of one kind that share no item, with picks that are shown to differ in cost"
             return made("not enough data", picked, apart)
+        told = {(part.kind, part.name) for part, _ in picks}
+        without = [on(part.name) for part in standing.parts if (part.kind, part.name) not in told]
+        if without:  # another model may win there
+            more = [f"{len(without) - _NAMED} more"] if len(without) > _NAMED else []
+            named = ", ".join([*without[:_NAMED], *more])
+            return made("not enough data", picked, f"more of the items where the rule picks no model ({named})")
         return made("not shown", picked)
     tested = {(c.dear_part.name, c.dear, c.cheap): c for c in contrasts}
     sides = {key: both(standing.sides[c.dear], standing.sides[c.cheap], c.dear_part.item_ids)
