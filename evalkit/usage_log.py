@@ -1,5 +1,6 @@
 """Production logs: one request a line, read strictly; what is absent is unknown."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -8,11 +9,13 @@ from pydantic import AfterValidator, Field, field_validator
 
 from evalkit.difficulty import Difficulty
 from evalkit.json_lines import NotAnObjectError, json_object
+from evalkit.models import BEDROCK
 from evalkit.records import Usage
 from evalkit.strict import NOT_BLANK, Problem, StrictModel, validated, visible_name
 
 _Name = Annotated[str, Field(min_length=1, pattern=NOT_BLANK), AfterValidator(visible_name)]
 _Tokens = Annotated[int, Field(ge=0, le=10**12)]
+_OF_BEDROCK = re.compile(r"(?:[a-z-]+\.)?anthropic\.claude-|arn:aws[a-z-]*:bedrock:")
 _ONE_OBJECT = "write one JSON object per line"
 
 
@@ -49,6 +52,11 @@ class UsageLine(StrictModel):
         if not datetime(2, 1, 1, tzinfo=UTC) < moment < datetime(9998, 1, 1, tzinfo=UTC):
             raise ValueError(f"'timestamp' is {text!r}; write the year of the request")
         return text
+
+    @field_validator("model")
+    @classmethod
+    def _is_as_in_runs(cls, name: str) -> str:
+        return f"{BEDROCK}{name}" if _OF_BEDROCK.match(name) else name
 
     @property
     def at(self) -> datetime:

@@ -255,7 +255,7 @@ def test_a_log_is_held_to_the_prices_of_the_names_that_it_uses() -> None:
     def refused(run: Analysis, *more: Mapping[str, Any], **own: OwnRates) -> bool:
         prices = Prices({name.replace("_", "-"): rates for name, rates in own.items()})
         saving = production(read(*rows, *more), run, prices).saving
-        assert (saving.value is None) == ("Sonnet 4.5 than the run was" in (saving.reason or ""))
+        assert (saving.value is None) == ("Sonnet 4.5 than the run did" in (saving.reason or ""))
         return saving.value is None
 
     assert not refused(run)
@@ -270,6 +270,16 @@ def test_a_log_is_held_to_the_prices_of_the_names_that_it_uses() -> None:
     cut = replace(run, spec=replace(run.spec, rates={**run.spec.rates, pin: tiers}))
     assert not refused(cut), "of a price that no line pays"
     assert refused(cut, line(41, model=alias, difficulty="easy", cache_read_tokens=50))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["us.anthropic.claude-sonnet-4-6", "anthropic.claude-sonnet-4-6", "bedrock:global.anthropic.claude-sonnet-4-6"],
+)
+def test_bedrocks_own_ids_are_known_as_the_api_was_asked(name: str) -> None:
+    logged = said(*weekly(6, difficulty="easy", model=name))
+    assert not logged.unpriced
+    assert logged.moved.share.value == 1
 
 
 def test_names_of_one_model_that_are_priced_apart_are_told_to_be_read_apart() -> None:
@@ -296,9 +306,13 @@ def test_a_run_by_other_prices_says_nothing_of_what_moving_would_save(
     found = planted()
     rates = {m: tuple(replace(t, input=ran[m][0], output=ran[m][1]) for t in LIST_PRICES.tiers(m, MONDAY)) for m in ran}
     run = replace(found, spec=replace(found.spec, rates=rates))
-    saving = production(read(*weekly(6, difficulty="easy")), run, Prices(own)).saving
+    logged = production(read(*weekly(6, difficulty="easy")), run, Prices(own))
+    saving, told = logged.saving, "\n".join(production_lines(logged))
     assert (saving.value is None) == refused
-    assert ("the log is priced by other rates of Sonnet 4.6 than the run was" in (saving.reason or "")) == refused
+    assert ("a cheaper model has been shown to handle" in told) != refused
+    assert ("the cost in the run, by the rates of the run" in told) == refused
+    assert ("would save unknown (the log goes by other rates" in told) == refused
+    assert ("the log goes by other rates of Sonnet 4.6 than the run did" in (saving.reason or "")) == refused
 
 
 @pytest.mark.parametrize(

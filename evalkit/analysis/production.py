@@ -25,6 +25,8 @@ FEWEST_WEEKS = 6
 """Whole weeks below which no trend is told."""
 _T = "log-linear least squares, t"
 _UNSAID = {FAST, IN_REGION}
+_THE_LOG = "the log"
+"""What the reason begins with why a log that goes by rates of its own has no saving."""
 """Why answers cost more than their rates say, which a log has no field for."""
 
 
@@ -70,6 +72,11 @@ class Production:
     models: tuple[ModelUse, ...]
     moved: Moved
     saving: Estimate
+
+    @property
+    def by_other_rates(self) -> bool:
+        """Whether the log goes by other rates than the run, so that costs of the run are none of its own."""
+        return (self.saving.reason or "").startswith(_THE_LOG)
 
 
 def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -> Production:
@@ -129,11 +136,11 @@ def _by_other_rates(lines: Sequence[UsageLine], found: Moved, analysis: Analysis
     if apart:  # no run has two price lists for one model
         reason = f"has {', '.join(sorted(apart))} under names of different rates: read it in parts, one for each name"
     elif differ:
-        reason = f"is priced by other rates of {', '.join(sorted(differ))} than the run was: repeat the run by these"
+        reason = f"goes by other rates of {', '.join(sorted(differ))} than the run did: repeat the run by these"
     elif dearer:  # nor does the log tell that its requests were not
         told = f"{', '.join(sorted(dearer))} were answered {' and '.join(sorted(set(dearer.values())))}"
         reason = f"does not say whether it was as the run, where {told}, which is dearer: repeat the run without"
-    return no_estimate(f"the log {reason}", 0.95, METHOD) if reason else None
+    return no_estimate(f"{_THE_LOG} {reason}", 0.95, METHOD) if reason else None
 
 
 def _figures(tiers: Sequence[Rates], cached: bool) -> list[tuple[float | None, ...]]:

@@ -66,13 +66,14 @@ def production_lines(logged: "Production") -> Iterator[str]:
 
 def _moves(logged: "Production") -> Iterator[str]:
     found, of = logged.moved, plural(logged.requests, "request")
-    yield f"  a cheaper model has been shown to handle {percent(found.share.value)} of {of}"
+    cheaper = "model that the run's rates make cheaper" if logged.by_other_rates else "cheaper model"
+    yield f"  a {cheaper} has been shown to handle {percent(found.share.value)} of {of}"
     models = {model for move in found.moves for model in (move.current, move.toward)}
     together: dict[tuple[object, ...], list[Move]] = defaultdict(list)
     for move in found.moves:
         together[move.current, move.toward, move.parts, move.beyond, move.at_log_mix].append(move)
     for moves in together.values():
-        yield from _alike(moves, models)
+        yield from _alike(moves, models, by_other_rates=logged.by_other_rates)
     yield f"    {found.kept:,} not shown"
     if found.worse:
         yield (
@@ -96,13 +97,14 @@ def _moves(logged: "Production") -> Iterator[str]:
         )
 
 
-def _alike(moves: "Sequence[Move]", models: Collection[str]) -> Iterator[str]:
+def _alike(moves: "Sequence[Move]", models: Collection[str], *, by_other_rates: bool) -> Iterator[str]:
     """Moves from one model to another on the same parts, which may differ by what else their requests say."""
     one, requests = moves[0], plural(sum(move.requests for move in moves), "request")
     current, toward = display_name(one.current, models), display_name(one.toward, models)
     names = listing([display_name(model, models) for model in one.beyond])
     beyond = f"beyond the price cliff of {names}, " if names else ""
     mix = "at this log's mix of input and output" if one.at_log_mix else "in the run"
+    mix += ", by the rates of the run" * by_other_rates
     began = f"; began on {min(m.first for m in moves)}" if all(move.began for move in moves) else ""
     ended = f"; ended, the last on {max(m.last for m in moves)}" if all(move.ended for move in moves) else ""
     ratio, else_ = estimated(one.cost_ratio, "ratio"), ""
