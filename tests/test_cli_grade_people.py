@@ -12,11 +12,11 @@ import httpx2
 import pytest
 
 from evalkit.cli import main
-from evalkit.cli.grade_people import PORT
+from evalkit.cli.grade_people import PORT, default_grader
 from evalkit.desk import Desk, Mark, open_for_people
 from evalkit.errors import InfrastructureError
 from evalkit.listening import listen
-from evalkit.rounds import settings_of
+from evalkit.rounds import people_of, settings_of
 from evalkit.store import RunFile
 from tests import builders, people
 
@@ -113,6 +113,21 @@ def test_when_all_is_graded_the_round_is_closed(path: Path, capsys: pytest.Captu
     assert f"next: evalkit report {path}" in capsys.readouterr().out
     with RunFile(path, read_only=True) as run:
         assert [event.kind for event in run.snapshot().events][-1] == "closed"
+
+
+def test_whoever_gives_no_name_gets_one_that_is_theirs_and_not_their_login(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Graders are named in reports, which tell nothing of the machine or its users."""
+    names = []
+    for login in ("zaphod", "trillian", "zaphod"):
+        monkeypatch.setattr("getpass.getuser", lambda login=login: login)
+        names.append(default_grader())
+    assert main(["grade", str(path), "--by", "people", "--export", str(path.with_name("s.csv"))]) == 0
+    assert names[0] == names[2] != names[1]
+    with RunFile(path, read_only=True) as run:
+        assert people_of(run.snapshot(), 1) == (names[0],)
+    assert re.fullmatch(r"grader-[0-9a-f]{4}", names[0])
 
 
 def test_a_round_is_closed_by_hand_once(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,11 @@ SideBySide = Annotated[
 
 Grader = Annotated[
     list[str] | None,
-    typer.Option("--grader", help="Person who grades; repeatable (default: your login).", show_default=False),
+    typer.Option(
+        "--grader",
+        help="Person who grades; repeatable (default: a name made of your login, which it does not tell).",
+        show_default=False,
+    ),
 ]
 Overlap = Annotated[
     int | None, typer.Option(min=1, help="People who grade each item (default: all).", show_default=False)

@@ -25,10 +25,10 @@ def grade_here(file: "RunFile", session: "PeopleSession", names: "Sequence[str]"
         raise UsageError("--tty needs a terminal to read keys from; leave it out for the page, or use --export")
     if sys.platform == "win32":
         raise UsageError("--tty cannot read single keys on Windows; leave it out for the page, or use --export")
-    from evalkit.cli.grade_people import login
+    from evalkit.cli.grade_people import default_grader
     from evalkit.tty.session import Session
 
-    name = names[0] if names else login()
+    name = names[0] if names else default_grader()
     with file.only_writer("grade people"):
         desk = session.desk_for([name])
         turnout = Turnout(desk)
