@@ -15,17 +15,30 @@ def run_file(spec: Spec) -> str:
     return f"runs/{spec.name}-{spec.sha256[:8]}.db"
 
 
-def command_of_run(spec: Spec, classifier: str | None = None) -> list[str]:
-    """The command that makes the same run again, or that takes the same outputs from elsewhere.
+def commands_of_import(spec: Spec) -> list[list[str]]:
+    """The commands that take the same outputs from elsewhere again, and put those of several files together."""
+    files = spec.dataset_files or (f"{spec.name}.jsonl",)
+    imports = [["evalkit", "import", file, *_import_rubric(spec)] for file in files]
+    if len(files) == 1:
+        return imports
+    parts = [f"runs/{number}.db" for number in range(1, len(files) + 1)]
+    named = [[*command, "-o", part] for command, part in zip(imports, parts, strict=True)]
+    return [*named, ["evalkit", "merge", *parts, "-o", run_file(spec)]]
 
-    `classifier`: the small model that classified each request in a run beside it.
+
+def command_of_run(spec: Spec, streamed: int | None = None, classifier: str | None = None) -> list[str]:
+    """The command that makes the same run again.
+
+    `streamed`: the items beside those in batches, None where nothing was sent in batches. `classifier`: the small model
+    that classified each request in a run beside it.
     """
-    if spec.imported:
-        return ["evalkit", "import", f"{spec.name}.jsonl", *_import_rubric(spec)]
     models = (part for model in spec.models for part in ("-m", model))
+    way = [] if streamed is None else ["--executor", "batch"]
+    sample = ["--latency-sample", str(streamed)] if streamed else []
     router = [] if classifier is None else ["--with-router", classifier]
-    run = ["evalkit", "run", f"datasets/{spec.name}.jsonl", *_run_rubric(spec), *_chosen(spec)]
-    return [*run, *models, *_settings(spec), *router]
+    dataset = next(iter(spec.dataset_files), f"datasets/{spec.name}.jsonl")
+    run = ["evalkit", "run", dataset, *_run_rubric(spec), *_chosen(spec)]
+    return [*run, *models, *_settings(spec), *way, *sample, *router]
 
 
 def report_against(spec: Spec, earlier: Spec) -> str:
@@ -46,19 +59,18 @@ def _chosen(spec: Spec) -> Iterable[str]:
 
 
 def _run_rubric(spec: Spec) -> Iterable[str]:
-    """A rubric that was named; of an older run, one whose name is not the dataset's. A conditional run takes that of
-    the run that its items were chosen from."""
+    """Of a run whose rubric's file was not kept, only where its name is not the dataset's. A conditional run takes that
+    of the run that its items were chosen from."""
     name = spec.rubric.get("name")
-    older = f"rubrics/{name}.yaml" if name and name != spec.name else ""
-    if spec.condition is None and (file := older if spec.rubric_file is None else spec.rubric_file):
+    file = spec.rubric_file or (f"rubrics/{name}.yaml" if name and name != spec.name else None)
+    if spec.condition is None and file:
         yield from ("--rubric", file)
 
 
 def _import_rubric(spec: Spec) -> Iterable[str]:
-    """A rubric that was named; else, where no file is kept, one of one criterion with its own name is what
-    `--satisfactory-from` makes."""
-    if spec.rubric_file is not None:
-        return ("--rubric", spec.rubric_file) if spec.rubric_file else ()
+    """Where no file is kept, a rubric of one criterion with its own name is what `--satisfactory-from` makes."""
+    if spec.rubric_file:
+        return "--rubric", spec.rubric_file
     name, criteria = str(spec.rubric.get("name")), spec.rubric.get("criteria", ())
     if [criterion.get("id") for criterion in criteria] == [name]:
         return "--satisfactory-from", name
@@ -73,6 +85,11 @@ def _settings(spec: Spec) -> Iterable[str]:
     yield from ("--epochs", str(spec.epochs))
     if spec.condition is None:
         yield from _own_settings(spec)
+    yield from base_url(spec)
+
+
+def base_url(spec: Spec) -> Iterable[str]:
+    """The option that names the server of a run, where it is not Anthropic's own."""
     if spec.endpoint != _ENDPOINT:
         yield from ("--base-url", _address(spec.endpoint))
 

@@ -12,6 +12,8 @@ from evalkit.errors import InfrastructureError, ProblemsError, UsageError
 from evalkit.rubric import Criterion, Rubric
 from evalkit.strict import Problem, read_strict, validated, value_in
 
+_ELSEWHERE = "PATH"
+
 
 class NotUtf8Error(UsageError):
     """A file that should be text is none; `problem` says where."""
@@ -136,19 +138,19 @@ def find_rubric(dataset: Path, config: Config) -> Path:
     raise UsageError(f"no rubric found for {str(dataset)!r}; name one with --rubric, or write {places[-1].as_posix()}")
 
 
+def is_elsewhere(file: str) -> bool:
+    """Whether a path of `without_machine` is of a file outside the working folder."""
+    return file.startswith(f"{_ELSEWHERE}/")
+
+
 def without_machine(path: Path) -> str:
     """A path as it may stand in a report: from the working folder; of a file elsewhere the name, for a `PATH` to fill
     in, since its folders are this machine's."""
     here = Path.cwd()
-    place = Path(os.path.normpath(here / path))
-    return place.relative_to(here).as_posix() if place.is_relative_to(here) else f"PATH/{path.name}"
-
-
-def rubric_named(rubric: Path | None, config: Config) -> str:
-    """Where a rubric was named to be, by option or config, as a run keeps it; empty where it is found by the dataset's
-    name."""
-    named = rubric or config.rubric
-    return "" if named is None else without_machine(Path(named))
+    for place in (Path(os.path.normpath(here / path)), path.resolve()):  # a working folder may be reached by a link
+        if place.is_relative_to(here):
+            return place.relative_to(here).as_posix()
+    return f"{_ELSEWHERE}/{path.name}"
 
 
 def rubric_places(dataset: Path) -> tuple[Path, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+from evalkit import judge_prompts
 from evalkit.bill import Line, shown_by_judges, total
 from evalkit.claims import borne, claims
 from evalkit.executors.budget import Budget, payers
@@ -53,7 +54,7 @@ def open_round(run: RunFile, graders: Sequence[str], blind: bool, panel: Panel |
         is_new = not round_.id
         if is_new:
             round_ = run.add_round(round_, secrets.token_bytes(32))
-        asked = {} if panel is None else {"judge_prompt_sha256": judge.prompt_sha256(panel.context)}
+        asked = {} if panel is None else judge_prompts.content(judge.prompt_sha256(panel.context), panel.context)
         for grader in graders:
             is_judge = kind_of(grader) == "judge"
             if grader not in round_.graders or (is_new and is_judge and asked):
@@ -79,8 +80,7 @@ def preview_round(snapshot: Snapshot, graders: Sequence[str], blind: bool, panel
 
 def _asked_alike(snapshot: Snapshot, round_: Round, panel: Panel | None) -> bool:
     """Whether what the round's judges were sent, as far as it is recorded, is what this panel is sent."""
-    joined = [e for e in snapshot.events if (e.kind, e.round_id) == ("joined", round_.id)]
-    asked = {e.content["judge_prompt_sha256"] for e in joined if "judge_prompt_sha256" in e.content}
+    asked = {prompt for (_, id_), prompt in judge_prompts.prompts_of(snapshot).items() if id_ == round_.id}
     return panel is None or asked <= {judge.prompt_sha256(panel.context)}
 
 

@@ -11,7 +11,7 @@ JUDGE = "judge "
 """What the name of every judge begins with."""
 _CHECK = "check "
 _AGAIN = " (again)"
-_REPEAT = re.compile(r" #\d+$")
+_REPEAT = re.compile(r" #(\d+)$")
 _READS_AS_ANOTHER = re.compile(rf"(?:human )*(?:{JUDGE}|{_CHECK}|{CHECKS}$)")
 
 
@@ -50,6 +50,12 @@ def judge_name(model: str, repeat: int = 1) -> str:
 def judge_of(grader: str) -> str:
     """The judge that a repeat belongs to (`judge M #2` is `judge M` asked once more); any other name as it is."""
     return _REPEAT.sub("", grader) if grader.startswith(JUDGE) else grader
+
+
+def repeat_of(grader: str) -> int:
+    """The how manieth time a judge says its own under this name, from 1; 1 of any other grader."""
+    again = _REPEAT.search(grader) if grader.startswith(JUDGE) else None
+    return int(again[1]) if again else 1
 
 
 def judge_model(grader: str) -> str:

@@ -3,10 +3,23 @@
 from collections.abc import Mapping
 
 from evalkit.grader_names import judge_of
-from evalkit.records import Snapshot
+from evalkit.panel import JudgeContext
+from evalkit.records import Round, Snapshot
 
 RECORDED_AS = "judge_prompt_sha256"
 """Where a judge's joining says how it is asked."""
+_CONTEXT = "judge_context"
+
+
+def content(prompt_sha256: str, context: JudgeContext) -> Mapping[str, str]:
+    """What a judge's joining says of how it is asked."""
+    return {RECORDED_AS: prompt_sha256, _CONTEXT: context}
+
+
+def context_of(snapshot: Snapshot, round_: Round | None) -> JudgeContext | None:
+    """What the judges of a round read beside an output; None where that is not on record."""
+    joined = [e.content for e in snapshot.events if round_ and (e.kind, e.round_id) == ("joined", round_.id)]
+    return next((content[_CONTEXT] for content in joined if _CONTEXT in content), None)
 
 
 def prompts_of(snapshot: Snapshot) -> Mapping[tuple[str, int], str]:

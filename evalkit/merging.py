@@ -1,6 +1,6 @@
 """Merging: run files of one spec as one new file, whole, or refused with what differs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from evalkit.carried_rows import Source, carried_rows
 from evalkit.conditional import mark
 from evalkit.disk_errors import read_plainly
 from evalkit.errors import IntegrityError, UsageError
+from evalkit.files import is_elsewhere
 from evalkit.frozen import dataclass
 from evalkit.locks import is_held
 from evalkit.plan import trial_order
@@ -225,8 +226,23 @@ def _joined(parts: Sequence[_Part]) -> Spec:
         prices_version="; ".join(dict.fromkeys(spec.prices_version for spec in specs)),
         outputs_sha256=content_sha256(outputs) if outputs else None,
         rates=_common_rates(specs),
-        rubric_file=max((spec.rubric_file for spec in specs if spec.rubric_file is not None), default=None),
+        dataset_files=_dataset_files(specs),
+        rubric_file=_found(spec.rubric_file for spec in specs),
     )
+
+
+def _found(files: Iterable[str | None]) -> str | None:
+    """Of files of the same content, one in the working folder before one that lay elsewhere."""
+    return min(filter(None, files), key=is_elsewhere, default=None)
+
+
+def _dataset_files(specs: Sequence[Spec]) -> tuple[str, ...]:
+    """That of a run; each of imports, whose outputs are as many files, unless one of them does not say its own."""
+    if specs[0].imported:
+        known = all(spec.dataset_files for spec in specs)
+        return tuple(file for spec in specs for file in spec.dataset_files) if known else ()
+    one = _found(file for spec in specs for file in spec.dataset_files)
+    return () if one is None else (one,)
 
 
 def _common_rates(specs: Sequence[Spec]) -> dict[str, tuple[Rates, ...]]:

@@ -44,7 +44,7 @@ class Options:
 
     Several contexts make a sweep: every item at every size. `only` names the items to take, and `condition` says by
     what rule they were chosen. `share`: of the planned items, the part to send now; it makes no other run.
-    `rubric_file`: as of `Spec`.
+    `dataset_files`, `rubric_file`: as of `Spec`.
     """
 
     models: tuple[str, ...]
@@ -59,6 +59,7 @@ class Options:
     condition: Mapping[str, object] | None = None
     way: Way = LOCAL
     share: float = 1.0
+    dataset_files: tuple[str, ...] = ()
     rubric_file: str | None = None
 
 
@@ -124,6 +125,7 @@ def make_spec(name: str, dataset: Dataset, rubric: Rubric | None, options: Optio
         condition=options.condition,
         economics_stated=None if rubric is None else rubric.economics.correction_stated,
         rates={model: options.prices.tiers(model, now) for model in options.models},
+        dataset_files=options.dataset_files,
         rubric_file=options.rubric_file,
     )
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 from evalkit.frozen import dataclass
 from evalkit.grading_records import Marking, Preference, RoundEvent
 from evalkit.rates import Rates
+from evalkit.session_records import Session, Worker
 from evalkit.strict import content_sha256
 
 Outcome = Literal["answered", "refused", "truncated", "errored"]
@@ -184,50 +185,6 @@ class Attempt:
     cached: bool | None = None
 
 
-TRUSTED_LAG_S = 0.010
-"""Past this p99 of our own event loop's lag, latencies measured beside it are partly our own."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """One invocation of a command that sent requests: where, how, and how well it could keep time.
-
-    `lag_p99_s` and `lag_max_s`: how late our own event loop was; None while it runs, or if it was killed.
-    """
-
-    id: int
-    started_at: str
-    host: str
-    executor: str
-    concurrency: int
-    ended_at: str | None = None
-    lag_p99_s: float | None = None
-    lag_max_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Worker:
-    """One process of a cluster that sent requests for a session: where, and how well it kept time.
-
-    `node` is the cluster's name for the machine. `clock_offset_s`: how far its wall clock was ahead of that of the
-    process which ran the session, known to within `clock_error_s`; latencies are durations, and do not depend on it.
-    `lost`: why it went before the session had ended; None if it did not, or while it is there. Lags as in `Session`.
-    """
-
-    id: int
-    session_id: int
-    started_at: str
-    host: str
-    node: str
-    pid: int
-    clock_offset_s: float
-    clock_error_s: float
-    ended_at: str | None = None
-    lost: str | None = None
-    lag_p99_s: float | None = None
-    lag_max_s: float | None = None
-
-
 @dataclass(frozen=True)
 class Batch:
     """A batch of requests, recorded before it was submitted; `attempts` are the ids of its entries in the ledger.
@@ -246,12 +203,12 @@ class Batch:
 class Spec:
     """What a run is, fixed before its first request. The same spec means the same run file.
 
-    `contexts`: the sizes of a sweep, in tokens. `cache`: off, or as-production. `condition`: how the items were
-    chosen, if not all were taken; what such a run shows holds under it only. `outputs_sha256`: content hash of outputs
-    made elsewhere; such a run sends nothing (`max_tokens` 0). `context_tokens`: as asked for, in a sweep as the card
-    has it. `economics_stated`: whether the rubric says what a correction costs. `rates`: what each model was priced by
-    when the run began, by size of prompt, if known. `rubric_file`: where it was named to be, empty where it was found
-    by the dataset's name. None: not kept.
+    `contexts`: the sizes of a sweep, in tokens. `cache`: off, or how long a prompt is kept. `condition`: how the items
+    were chosen, if not all were taken; what such a run shows holds under it only. `outputs_sha256`: content hash of
+    outputs made elsewhere; such a run sends nothing (`max_tokens` 0). `context_tokens`: as asked for, in a sweep as the
+    card has it. `economics_stated`: whether the rubric says what a correction costs. `rates`: what each model was
+    priced by when the run began, by size of prompt, if known. `dataset_files`, `rubric_file`: where they were read
+    from, seen from the working folder, empty or None where that was not kept; several datasets are of imports merged.
     """
 
     name: str
@@ -276,6 +233,7 @@ class Spec:
     outputs_sha256: str | None = None
     economics_stated: bool | None = None
     rates: Mapping[str, tuple[Rates, ...]] = field(default_factory=dict)
+    dataset_files: tuple[str, ...] = ()
     rubric_file: str | None = None
 
     @property
@@ -292,7 +250,9 @@ class Spec:
         return content_sha256({name: content[name] for name in sorted(set(content) - silent)})
 
 
-_CIRCUMSTANCES = {"created_at", "package_version", "prices_version", "economics_stated", "rates", "rubric_file"}
+_CIRCUMSTANCES = {
+    "created_at", "package_version", "prices_version", "economics_stated", "rates", "dataset_files", "rubric_file",
+}  # fmt: skip
 _CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition": None, "outputs_sha256": None}
 
 

@@ -8,7 +8,8 @@ from sys import intern
 from typing import Any
 
 from evalkit.grading_records import Marking, Preference, RoundEvent
-from evalkit.records import Attempt, Grade, ItemRecord, PromptSize, Round, Session, Trial, TrialKey, Usage
+from evalkit.records import Attempt, Grade, ItemRecord, PromptSize, Round, Trial, TrialKey, Usage
+from evalkit.session_records import Session
 
 
 def _shared(word: Any) -> Any:

@@ -13,7 +13,7 @@ from evalkit.records import Correction, Round, Snapshot, Spec
 
 def spec(content: Mapping[str, Any]) -> Spec:
     """A spec as a run file holds it, in JSON; one from before the rates were kept has none."""
-    lists = {name: tuple(content[name]) for name in ("models", "contexts") if name in content}
+    lists = {name: tuple(content[name]) for name in ("models", "contexts", "dataset_files") if name in content}
     rates = {model: tuple(Rates(**tier) for tier in tiers) for model, tiers in content.get("rates", {}).items()}
     return Spec(**{**content, **lists, "rates": rates})
 

@@ -13,7 +13,8 @@ _WHAT = {
     "condition": "choice of items",
 }
 _SAID_ELSEWHERE = {
-    "contexts", "rubric", "package_version", "prices_version", "created_at", "economics_stated", "rates", "rubric_file",
+    "contexts", "rubric", "package_version", "prices_version", "created_at", "economics_stated", "rates",
+    "dataset_files", "rubric_file",
 }  # fmt: skip
 
 

@@ -22,7 +22,6 @@ from evalkit.records import (
     PromptSize,
     Reply,
     Round,
-    Session,
     Snapshot,
     Spec,
     TrialKey,
@@ -30,6 +29,7 @@ from evalkit.records import (
 from evalkit.rescue import Place
 from evalkit.schema import APPLICATION_ID, MIGRATIONS
 from evalkit.schema_check import difference, migrate, number
+from evalkit.session_records import Session
 
 if TYPE_CHECKING:
     from filelock import FileLock

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from dataclasses import asdict
 
-from evalkit.records import Worker
+from evalkit.session_records import Worker
 
 _BEGUN = ("started_at", "host", "node", "pid", "clock_offset_s", "clock_error_s")
 _ENDED = ("ended_at", "lost", "lag_p99_s", "lag_max_s")

@@ -426,8 +426,10 @@ def test_grading_is_paid_apart() -> None:
     assert analysis.models[0].spend_usd == 0.02
     assert analysis.grading.judge_usd == pytest.approx(0.003)
     assert (analysis.grading.judge_attempts, analysis.grading.judge_failed_attempts) == (2, 1)
+    assert analysis.grading.judge_lost_attempts == 0
     book.judging(trial, lost())
     assert warned(analyze(book.snapshot()), "cost of grading is a lower bound")
+    assert analyze(book.snapshot()).grading.judge_lost_attempts == 1
     book.judging(trial, ended("answered", None))
     unpriced = analyze(book.snapshot())
     assert unpriced.grading.judge_usd is None

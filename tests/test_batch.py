@@ -587,6 +587,8 @@ def test_a_report_of_batches_alone_says_that_no_latency_was_measured(tiny: Path,
 @pytest.mark.long
 def test_a_report_with_a_sample_says_which_items_its_latency_is_of(tiny: Path, server: Recorded) -> None:
     text = report(tiny, server, "--latency-sample", "3")
+    (repeat,) = re.findall(r"<code>(evalkit run [^<]+)", Path("r.html").read_text())
+    assert repeat.endswith("--executor batch --latency-sample 3")
     assert "Latency comes from 3 streamed items of 6" in text
     assert "not measured (batch): every" not in text
     seen = snapshot()

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from evalkit import rounds
 from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.counting_round import current_round
 from evalkit.cli import main
-from evalkit.commands import command_of_run
+from evalkit.commands import commands_of_import, run_file
 from evalkit.records import Snapshot
 from evalkit.store import RunFile
 
@@ -95,10 +96,30 @@ def test_an_import_is_repeated_by_the_rubric_that_it_was_made_by(
     project.write([{"item_id": "a", "model": "m", "output": "short"}])
     assert project.run("import", "results.jsonl", *options) == 0, project.err
     (made,) = project.folder.glob("runs/*.db")
-    program, *again = command_of_run(snapshot(made).spec)
-    assert (program, again) == ("evalkit", ["import", "results.jsonl", *options])
+    ((program, *again),) = commands_of_import(snapshot(made).spec)
+    named = options or ["--rubric", file]
+    assert (program, again) == ("evalkit", ["import", "results.jsonl", *named])
     assert project.run(*again) == 0, project.err
     assert "imported already, nothing to do" in project.out
+
+
+def test_merged_imports_are_repeated_by_all_their_files(project: Project) -> None:
+    """Each by its own command, and put together into the file that the report is of."""
+    (project.folder / "rubrics").mkdir()
+    (project.folder / "rubrics" / "team.yaml").write_text(CHECKED)
+    for name in ("a", "b"):
+        (project.folder / f"{name}.jsonl").write_text(
+            json.dumps({"item_id": "i", "model": f"m-{name}", "output": "short"}) + "\n"
+        )
+        assert project.run("import", f"{name}.jsonl", "--rubric", "rubrics/team.yaml", "-o", f"{name}.db") == 0
+    assert project.run("merge", "a.db", "b.db", "-o", "c.db") == 0, project.err
+    merged = snapshot(project.folder / "c.db").spec
+    assert merged.dataset_files == ("a.jsonl", "b.jsonl")
+    for _, *again in commands_of_import(merged):
+        assert project.run(*again) == 0, project.err
+    assert snapshot(project.folder / run_file(merged)).spec.sha256 == merged.sha256
+    older = replace(merged, dataset_files=())
+    assert len(commands_of_import(older)) == 1
 
 
 def grade(level: int | None, grader: str = "ann", kind: str = "human", criterion: str = "ok") -> dict[str, Any]:

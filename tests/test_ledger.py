@@ -15,7 +15,8 @@ from test_store import make
 from evalkit.executors.lag import Believed, Lag, watched
 from evalkit.executors.ledger import Ledger
 from evalkit.executors.session import session
-from evalkit.records import TRUSTED_LAG_S, AttemptStart, Reply, Request, Usage
+from evalkit.records import AttemptStart, Reply, Request, Usage
+from evalkit.session_records import TRUSTED_LAG_S
 from evalkit.standstill import STALL_S
 from evalkit.store import RunFile
 

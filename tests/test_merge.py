@@ -177,18 +177,27 @@ def test_prices_stay_where_every_file_of_a_model_has_the_same(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "files", [(None, "rubrics/strict.yaml"), ("rubrics/strict.yaml", None), (None, ""), ("", None)]
+    ("files", "named"),
+    [
+        ((None, "strict.yaml"), "strict.yaml"),
+        (("strict.yaml", None), "strict.yaml"),
+        (("a.yaml", "b.yaml"), "a.yaml"),
+        (("PATH/a.yaml", "b.yaml"), "b.yaml"),
+        ((None, None), None),
+    ],
 )
-def test_a_rubric_that_any_file_was_run_by_is_named_for_all(
-    files: tuple[str | None, str | None], tmp_path: Path
+def test_a_dataset_and_a_rubric_that_any_file_was_run_by_are_named_for_all(
+    files: tuple[str | None, str | None], named: str | None, tmp_path: Path
 ) -> None:
-    """A file that an older version wrote does not say which it was."""
+    """A file that an older version wrote does not say which it was; one that lay elsewhere cannot be found."""
     for name, model, file in zip("ab", (OPUS, SONNET), files, strict=True):
         book = Book(spec((model,)))
         book.trial("i", answered(), model=model)
-        write_run(tmp_path / f"{name}.db", book.snapshot(spec=replace(book.snapshot().spec, rubric_file=file)))
+        kept = replace(book.snapshot().spec, rubric_file=file, dataset_files=(f"{file}.jsonl",) if file else ())
+        write_run(tmp_path / f"{name}.db", book.snapshot(spec=kept))
     merge([tmp_path / "a.db", tmp_path / "b.db"], tmp_path / "c.db")
-    assert read(tmp_path / "c.db").spec.rubric_file == next(filter(None, files), "")
+    made = read(tmp_path / "c.db").spec
+    assert (made.rubric_file, made.dataset_files) == (named, (f"{named}.jsonl",) if named else ())
 
 
 def test_files_of_one_choice_or_of_imports_stay_what_they_were(tmp_path: Path) -> None:

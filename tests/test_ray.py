@@ -28,7 +28,8 @@ from evalkit.cli import main
 from evalkit.error_kinds import LOST
 from evalkit.errors import ExitCode
 from evalkit.executors import ray_cluster
-from evalkit.records import Snapshot, Worker
+from evalkit.records import Snapshot
+from evalkit.session_records import Worker
 
 ITEMS = 20
 AT_ONCE = 4

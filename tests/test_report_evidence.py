@@ -47,6 +47,7 @@ from evalkit.rates import Rates
 from evalkit.records import Usage
 from evalkit.report import build_report, render_html, render_markdown
 from evalkit.stats import AgreementFlag, Estimate, paired_rates, quantile
+from evalkit.stats.estimate import no_estimate
 from evalkit.wording import coefficient, estimated, interval, milliseconds, percent, shift
 
 
@@ -364,9 +365,36 @@ def test_people_are_asked_for_as_much_as_they_were() -> None:
 def test_only_who_was_shown_two_outputs_side_by_side_is_asked_so_again() -> None:
     both = made("people_and_judge")
     by_people = Preferred("people", SONNET, HAIKU, 9, 3, 5, 1, paired_rates(5, 3, 9), 1.0)
-    for one, asked in ((by_people, [False, True]), (replace(by_people, grader=JUDGE_MODEL), [True, False])):
-        _, judges, people, _ = commands(replace(both, preferred=(one,)))
-        assert ["--side-by-side" in command for command in (judges, people)] == asked
+    by_judge = replace(by_people, grader=JUDGE_MODEL)
+    for found, asked in (([by_people], [False, True]), ([by_judge], [False, True, False])):
+        _, *grade, _ = commands(replace(both, preferred=tuple(found)))
+        assert ["--side-by-side" in command for command in grade] == asked, "a judge grades and compares apart"
+
+
+def test_a_round_that_only_compared_is_told_and_what_it_cost() -> None:
+    whole = made("whole")
+    compared = Preferred(JUDGE_MODEL, SONNET, HAIKU, 9, 3, 5, 1, paired_rates(5, 3, 9), 1.0)
+    analysis = replace(whole, preferred=(compared,), grading=replace(whole.grading, round=None, grades=0, judges=()))
+    rows = {term: plain_text(text) for block in section(analysis, "method").blocks if isinstance(block, Definitions)
+            for term, text in block.rows}  # fmt: skip
+    assert rows["Grading"] == f"no grades yet; compared side by side by {JUDGE_MODEL}"
+    assert "attempts" in rows["Judge's cost"]
+    (grade,) = commands(analysis)[1:-1]
+    assert grade[3:] == ["--by", "judges", "--judge", JUDGE_MODEL, "--judge-repeats", "1", "--side-by-side"]
+
+
+def test_the_methods_of_all_intervals_are_named_and_none_without_limits() -> None:
+    whole = made("whole")
+    first, *others = whole.models
+    unpriced = replace(first, cost_per_request=no_estimate("unpriced", 0.95, "a method of nothing shown"))
+    edge = replace(others[0], pass_rate=replace(first.pass_rate, method="exact limits"))
+    analysis = replace(whole, models=(unpriced, edge, *others[1:]))
+    rows = {term: plain_text(text) for block in section(analysis, "method").blocks if isinstance(block, Definitions)
+            for term, text in block.rows}  # fmt: skip
+    told = rows["Intervals"]
+    assert "a method of nothing shown" not in told
+    assert f"cost per request: {others[0].cost_per_request.method};" in told
+    assert f"pass rate: {first.pass_rate.method} or {edge.pass_rate.method};" in told
 
 
 # --- retries ---------------------------------------------------------------------------------------------------
@@ -599,7 +627,7 @@ def test_the_run_can_be_repeated_with_the_command_and_found_by_its_name() -> Non
     ]  # fmt: skip
     file = f"runs/support-replies-{analysis.spec.sha256[:8]}.db"
     assert report == ["evalkit", "report", file]
-    assert grade == [["evalkit", "grade", file, "--by", "judges", "--judge", JUDGE_MODEL]]
+    assert grade == [["evalkit", "grade", file, "--by", "judges", "--judge", JUDGE_MODEL, "--judge-repeats", "1"]]
 
 
 def test_the_command_names_a_rubric_that_is_not_the_datasets_own_and_how_requests_were_cached() -> None:
@@ -609,12 +637,26 @@ def test_the_command_names_a_rubric_that_is_not_the_datasets_own_and_how_request
     run = commands(replace(analysis, spec=strict))[0]
     assert run[:5] == ["evalkit", "run", "datasets/support-replies.jsonl", "--rubric", "rubrics/strict.yaml"]
     assert run[run.index("--cache") + 1] == "as-production"
-    found = replace(strict, rubric_file="")
-    assert found.sha256 == strict.sha256
-    assert "--rubric" not in command_of_run(found), "it was found by the dataset's name, whatever it calls itself"
+    kept = replace(strict, rubric_file="mine/team.yaml", dataset_files=("mine/replies.jsonl",))
+    assert kept.sha256 == strict.sha256
+    assert command_of_run(kept)[2:5] == ["mine/replies.jsonl", "--rubric", "mine/team.yaml"]
     chosen = replace(strict, condition={"rule": "unsatisfactory", "model": HAIKU, "run": "f" * 64})
     again = command_of_run(chosen)
     assert not {"--rubric", "--cache"} & set(again), "taken from the run that its items were chosen from"
+
+
+@pytest.mark.parametrize(("streamed", "sample"), [(3, ["--latency-sample", "3"]), (0, []), (60, None)])
+def test_a_run_in_batches_is_repeated_in_batches_with_as_many_items_beside_them(
+    streamed: int, sample: list[str] | None
+) -> None:
+    """Streamed it would cost twice as much; an item that nothing was sent for is in no sample."""
+    analysis = made("whole")
+    items = tuple(
+        replace(item, outputs=tuple(replace(o, batched=n >= streamed, attempts=int(n < 50)) for o in item.outputs))
+        for n, item in enumerate(analysis.outputs)
+    )
+    run = commands(replace(analysis, outputs=items))[0]
+    assert run[run.index("10000") + 1 :] == ([] if sample is None else ["--executor", "batch", *sample])
 
 
 def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() -> None:
@@ -625,9 +667,20 @@ def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() ->
     )
     _, *grade, (_, _, file) = commands(replace(analysis, grading=seen))
     assert grade == [
-        ["evalkit", "grade", file, "--by", "judges", "--judge", "a b", "--no-blind"],
+        ["evalkit", "grade", file, "--by", "judges", "--judge", "a b", "--judge-repeats", "1", "--no-blind"],
         ["evalkit", "grade", file, "--by", "people", "--no-blind"],
     ]
+    asked = replace(analysis.grading, judge_repeats=3, judge_context="full")
+    gateway = replace(analysis.spec, endpoint="https://gateway.example/anthropic")
+    (again,) = commands(replace(analysis, grading=asked, spec=gateway))[1:-1]
+    assert again[5:] == [
+        "--judge", JUDGE_MODEL, "--judge-repeats", "3", "--judge-context", "full",
+        "--base-url", "https://gateway.example/anthropic",
+    ]  # fmt: skip
+    peeked = commands(replace(analysis, grading=replace(seen, open=True)))
+    assert peeked[-1] == ["evalkit", "report", file, "--peek"]
+    own = replace(analysis.grading, judges=(HAIKU,))
+    assert "--allow-own-judge" in commands(replace(analysis, grading=own))[1]
     elsewhere = replace(seen, round=replace(analysis.grading.round, blind=None))
     assert len(commands(replace(analysis, grading=elsewhere))) == 2
 

@@ -179,8 +179,25 @@ def test_a_run_is_repeated_with_the_file_of_its_rubric_whatever_that_calls_itsel
             assert main(command(tiny, server.url, "-n", str(n), "--rubric", str(given))) == 0
             assert command_of_run(snapshot().spec)[3:5] == ["--rubric", "PATH/outer.yaml"], "no folder of this machine"
             shutil.rmtree("runs")
+    link = tiny.parent.parent / "link"
+    link.symlink_to(tiny.parent)
+    assert main(command(tiny, server.url, "-n", "6", "--rubric", str(link / "mine" / "tiny.yaml"))) == 0
+    assert command_of_run(snapshot().spec)[3:5] == ["--rubric", "mine/tiny.yaml"], "the folder by another name"
+    shutil.rmtree("runs")
     assert main(command(tiny, server.url, "-n", "1")) == 0
-    assert "--rubric" not in command_of_run(snapshot().spec)
+    found = command_of_run(snapshot().spec)
+    assert found[3:5] == ["--rubric", "rubrics/tiny.yaml"], "found by the dataset's name, named for another folder"
+
+
+def test_a_run_is_repeated_with_the_dataset_that_it_took(tiny: Path, server: Recorded) -> None:
+    """A dataset may lie anywhere; a run of older outputs names none, and is taken for one of the usual place."""
+    assert main(command(tiny, server.url, "-n", "1")) == 0
+    spec = snapshot().spec
+    assert spec.dataset_files == ("tiny.jsonl",)
+    assert command_of_run(spec)[:3] == ["evalkit", "run", "tiny.jsonl"]
+    older = replace(spec, dataset_files=())
+    assert older.sha256 == spec.sha256
+    assert command_of_run(older)[2] == "datasets/tiny.jsonl"
 
 
 def test_another_seed_epoch_or_model_is_another_run(tiny: Path, server: Recorded) -> None:

@@ -10,9 +10,10 @@ from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.sessions import clock_warnings, kept_time, lateness, standstill
 from evalkit.cli.compare import _of_this_page
 from evalkit.cli.report import _print_summary
-from evalkit.records import Session, Snapshot, Worker
+from evalkit.records import Snapshot
 from evalkit.redaction import Redaction
 from evalkit.report import render_html, render_markdown
+from evalkit.session_records import Session, Worker
 
 SESSION = Session(
     1, "2026-11-02T10:00:00+00:00", "host", "local", 8, "2026-11-02T10:01:00+00:00", lag_p99_s=0.003, lag_max_s=0.02
@@ -161,6 +162,7 @@ def test_latencies_are_left_out_for_the_session_that_stood_still_and_for_no_othe
         (1, {"lag_p99_s": 0.4}, "clock was late by 400 ms (p99, session 1)"),
         (3, {"lag_p99_s": 0.4}, "Our own loop was late, but no latency rests on it. A process"),
         (3, {"executor": "batch"}, "Our own loop was on time."),
+        (0, {"lag_max_s": None, "lag_p99_s": None}, "Our own loop was not watched, so nobody knows whether it was on"),
     ],
 )
 def test_what_is_said_of_our_own_clock(untimed: int, changes: dict[str, object], said: str) -> None:

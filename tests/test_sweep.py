@@ -20,12 +20,8 @@ from evalkit import stats
 from evalkit.analysis import Analysis, analyze
 from evalkit.analysis.contexts import at_context
 from evalkit.analysis.trials_table import trials_csv, trials_table
-from evalkit.blocks import (
-    Table,
-)
-from evalkit.chart_blocks import (
-    Lines,
-)
+from evalkit.blocks import Definitions, Table
+from evalkit.chart_blocks import Lines
 from evalkit.cli.summary import sweep_table
 from evalkit.errors import UsageError
 from evalkit.grading_records import RoundEvent
@@ -215,6 +211,12 @@ def section(analysis: Analysis) -> Any:
     return next(s for s in build_report(analysis).sections if s.name == "context-sweep")
 
 
+def method(analysis: Analysis) -> str:
+    rows = next(s for s in build_report(analysis).sections if s.name == "method").blocks[0]
+    assert isinstance(rows, Definitions)
+    return "\n".join(f"{term}: {plain_text(text)}" for term, text in rows.rows)
+
+
 def test_no_section_stands_without_a_sweep() -> None:
     assert "context-sweep" not in {s.name for s in build_report(analyze(run_of({OPUS: [[True]] * 3}))).sections}
 
@@ -252,6 +254,7 @@ def test_every_rendering_tells_the_sizes_and_none_a_variants_id() -> None:
 def test_a_page_says_where_the_outputs_of_other_sizes_are_and_what_failed_there() -> None:
     analysis = analyze(three_sizes())
     told = {each.name: plain_text(each.lede) for each in build_report(analysis).sections}
+    assert "Attempts: 120 of production at 50,000 tokens, 0 failed" in method(analysis)
     where = "These are the outputs at 50,000 tokens; those at 2,000 and 10,000 are in the table of trials"
     assert where in told["items"].replace("\N{NO-BREAK SPACE}", " ")
     assert told["failures"].endswith("Trials at 50,000 tokens; of those at other sizes 0 failed.")

@@ -42,7 +42,8 @@ from evalkit.executors.local import cost_of
 from evalkit.in_flight import MOST, PER_WORKER, workers_for, workers_on
 from evalkit.merging import merge
 from evalkit.providers import Provider
-from evalkit.records import AttemptStart, Reply, Request, Session, Snapshot, TrialKey, Worker
+from evalkit.records import AttemptStart, Reply, Request, Snapshot, TrialKey
+from evalkit.session_records import Session, Worker
 from evalkit.standstill import STALL_S
 from evalkit.stats import larger_p
 from evalkit.store import RunFile

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from evalkit.frozen import dataclass
+from evalkit.panel import JudgeContext
 from evalkit.records import Round
 from evalkit.rubric import Aggregate
 
@@ -24,7 +25,8 @@ class Grading:
     `told_apart`: the items of which the judge had told any models apart by then, and none that was drawn from others.
     `sample`: about how many outputs people were asked to grade, `overlap`: how many of them an item; None for all.
     `repeat_share`: the share that came to them a second time, None where nothing was declared; `asked_author`: whether
-    they were to say who wrote it.
+    they were to say who wrote it. `judge_repeats`: how often each judge said its own, `judge_context`: what it read
+    beside an output, None where that is not on record.
     """
 
     round: Round | None
@@ -54,3 +56,6 @@ class Grading:
     overlap: int | None = None
     repeat_share: float | None = None
     asked_author: bool = False
+    judge_lost_attempts: int = 0
+    judge_repeats: int = 1
+    judge_context: JudgeContext | None = None

@@ -8,9 +8,9 @@ from evalkit.analysis.counting_round import current_round
 from evalkit.analysis.graded_by import Grading
 from evalkit.analysis.trials import TrialResult
 from evalkit.analysis.views import dropped_judges
-from evalkit.grader_names import JUDGE, judge_of, kind_of
+from evalkit.grader_names import JUDGE, judge_of, kind_of, repeat_of
 from evalkit.grading_records import MERGED, RoundEvent
-from evalkit.judge_prompts import outdated
+from evalkit.judge_prompts import context_of, outdated
 from evalkit.records import Attempt, Round, Snapshot
 from evalkit.rounds import Settings, declared, names_items, people_of, settings_of, told_apart
 from evalkit.rubric import Rubric
@@ -70,6 +70,9 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         overlap=settings.overlap,
         repeat_share=settings.repeat_share if round_ is not None and declared(snapshot, round_.id) else None,
         asked_author=settings.ask_author,
+        judge_lost_attempts=sum(a.outcome is None for a in attempts),
+        judge_repeats=max(map(repeat_of, said | {p.grader for p in snapshot.preferences}), default=1),
+        judge_context=context_of(snapshot, round_ or next(reversed(snapshot.rounds), None)),
     )
 
 

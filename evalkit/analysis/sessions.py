@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Sequence
 from statistics import median
 
 from evalkit.frozen import dataclass
-from evalkit.records import TRUSTED_LAG_S, Attempt, Session, Snapshot, Worker
+from evalkit.records import Attempt, Snapshot
+from evalkit.session_records import TRUSTED_LAG_S, Session, Worker
 from evalkit.standstill import STALL_S, is_unclocked
 
 
@@ -148,8 +149,15 @@ def clock_warnings(sessions: Sequence[SessionResult]) -> tuple[str, ...]:
     return tuple(text for text in (lateness(sessions), stood) if text)
 
 
+def _on_time(sessions: Sequence[SessionResult]) -> str:
+    measured = [session.lag_p99_s is not None for session in sessions]
+    if not any(measured):
+        return "not watched, so nobody knows whether it was on time"
+    return "on time" if all(measured) else "on time wherever that was measured"
+
+
 def kept_time(sessions: Sequence[SessionResult]) -> str:
     """Whether our own clocks can be believed, in a sentence or two."""
     stood, late = standstill(sessions), any(session.late for session in sessions)
-    kept = "Our own loop was late, but no latency rests on it." if late else "Our own loop was on time."
+    kept = "Our own loop was late, but no latency rests on it." if late else f"Our own loop was {_on_time(sessions)}."
     return " ".join(filter(None, (lateness(sessions) or (None if stood and not late else kept), stood)))

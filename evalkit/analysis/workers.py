@@ -7,7 +7,8 @@ from statistics import median
 
 from evalkit.error_kinds import LOST
 from evalkit.frozen import dataclass
-from evalkit.records import TRUSTED_LAG_S, Attempt, Snapshot, Worker
+from evalkit.records import Attempt, Snapshot
+from evalkit.session_records import TRUSTED_LAG_S, Worker
 from evalkit.stats import holm, larger_p
 
 SLOW_RATIO = 1.2

@@ -55,7 +55,7 @@ class Asked:
 
     def _by_options(self, config: "Config") -> Choice:
         from evalkit.dataset_files import read_dataset
-        from evalkit.files import find_rubric, read_rubric, rubric_named
+        from evalkit.files import find_rubric, read_rubric, without_machine
         from evalkit.models import DEFAULT_MAX_TOKENS
         from evalkit.planning import Options
 
@@ -70,7 +70,8 @@ class Asked:
             contexts=() if self.context is None else sizes(self.context),
             max_tokens=self.max_tokens or DEFAULT_MAX_TOKENS,
             cache=self.cache,
-            rubric_file=rubric_named(self.rubric, config),
+            dataset_files=(without_machine(self.dataset),),
+            rubric_file=without_machine(rubric),
         )
         return Choice(self.dataset, loaded, read_rubric(rubric), options)
 

@@ -84,11 +84,12 @@ def _read(results: Path, rubric: Path | None, satisfactory_from: str | None) -> 
     from datetime import UTC, datetime
 
     from evalkit.errors import ProblemsError
-    from evalkit.files import read_config, read_lines, rubric_named
+    from evalkit.files import read_lines, read_rubric, without_machine
     from evalkit.import_lines import grade_problems, parse_lines
     from evalkit.importing import build, only_criterion
 
-    criteria = _rubric(results, rubric, satisfactory_from)
+    file = None if satisfactory_from is not None else _rubric_file(results, rubric)
+    criteria = _one_criterion(satisfactory_from or "", rubric) if file is None else read_rubric(file)
     lines, problems = parse_lines(read_lines(results, "results"), str(results))
     left_out: Mapping[str, int] = {}
     if satisfactory_from is not None:
@@ -102,22 +103,26 @@ def _read(results: Path, rubric: Path | None, satisfactory_from: str | None) -> 
     if problems:
         raise ProblemsError([str(problem) for problem in problems])
     made = build(results.stem, [one.line for one in lines], criteria, datetime.now(UTC))
-    named = rubric_named(rubric, read_config(Path("evalkit.yaml"))) if satisfactory_from is None else None
-    return replace(made, spec=replace(made.spec, rubric_file=named)), left_out
+    named = None if file is None else without_machine(file)
+    return replace(
+        made, spec=replace(made.spec, dataset_files=(without_machine(results),), rubric_file=named)
+    ), left_out
 
 
-def _rubric(results: Path, rubric: Path | None, satisfactory_from: str | None) -> "Rubric":
+def _rubric_file(results: Path, rubric: Path | None) -> Path:
+    from evalkit.files import find_rubric, read_config
+
+    try:
+        return rubric or find_rubric(results, read_config(Path("evalkit.yaml")))
+    except UsageError as error:
+        raise UsageError(f"{error}; or name the criterion that says it all with --satisfactory-from") from error
+
+
+def _one_criterion(satisfactory_from: str, rubric: Path | None) -> "Rubric":
     from pydantic import ValidationError
 
-    from evalkit.files import find_rubric, read_config, read_rubric
     from evalkit.importing import satisfactory_rubric
 
-    if satisfactory_from is None:
-        try:
-            return read_rubric(rubric or find_rubric(results, read_config(Path("evalkit.yaml"))))
-        except UsageError as error:
-            hint = "" if rubric else "; or name the criterion that says it all with --satisfactory-from"
-            raise UsageError(f"{error}{hint}") from error
     if rubric is not None:
         raise UsageError("--rubric and --satisfactory-from exclude each other; leave one out")
     try:

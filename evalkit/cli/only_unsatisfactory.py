@@ -94,7 +94,7 @@ def _run(
 ) -> Choice:
     from evalkit.conditional import condition
     from evalkit.dataset_files import read_dataset
-    from evalkit.files import read_rubric
+    from evalkit.files import read_rubric, without_machine
     from evalkit.planning import Options
     from evalkit.rubric import Rubric
 
@@ -121,6 +121,7 @@ def _run(
         cache="off" if spec.cache == "off" else "as-production",
         only=found.failed,
         condition=condition(found.model, spec.sha256, len(found.failed), found.judged),
+        dataset_files=(without_machine(place),),
     )
     return Choice(place, loaded, criteria, options, spec)
 

@@ -17,7 +17,7 @@ PINNED_BY = {"requests": "--rpm", "input_tokens": "--tpm"}
 
 def late(done: "Done", who: str = "this machine") -> str:
     """What to say of a clock that could not keep up; empty if it could, or nobody knows."""
-    from evalkit.records import TRUSTED_LAG_S
+    from evalkit.session_records import TRUSTED_LAG_S
 
     if done.lag_p99_s is None or done.lag_p99_s <= TRUSTED_LAG_S:
         return ""

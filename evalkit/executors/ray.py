@@ -24,7 +24,8 @@ from evalkit.executors.session import OpenSession
 from evalkit.frozen import dataclass
 from evalkit.in_flight import workers_on
 from evalkit.providers import Provider
-from evalkit.records import Reply, Request, Worker
+from evalkit.records import Reply, Request
+from evalkit.session_records import Worker
 from evalkit.store import RunFile
 from evalkit.wording import plural
 

@@ -9,7 +9,7 @@ from evalkit.executors.kept_back import kept_back
 from evalkit.executors.lag import Lag, watched
 from evalkit.executors.ledger import Ledger
 from evalkit.frozen import dataclass
-from evalkit.records import Session
+from evalkit.session_records import Session
 from evalkit.store import RunFile
 
 

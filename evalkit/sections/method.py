@@ -1,6 +1,5 @@
 """Method and provenance: everything it takes to check or repeat the figures."""
 
-import shlex
 from collections.abc import Iterable
 
 from evalkit.analysis.graded_by import Grading
@@ -18,13 +17,12 @@ from evalkit.blocks import (
     prose,
     words,
 )
-from evalkit.commands import command_of_run, run_file
 from evalkit.conditional import mark
 from evalkit.denominators import decided_by, epochs_of
 from evalkit.models import known, newer_in_tier
 from evalkit.price_rows import price_rows, priced
 from evalkit.records import Spec
-from evalkit.rounds import REPEAT_SHARE
+from evalkit.repeat_rows import repeat_rows
 from evalkit.stats import Estimate
 from evalkit.wording import estimated, listing, milliseconds, money, percent, plural, sentence, tokens
 
@@ -53,7 +51,7 @@ def build(analysis: Analysis) -> Section:
                     *_billed(analysis),
                     *_grading(analysis),
                     *_methods(analysis),
-                    *_repeat(analysis),
+                    *repeat_rows(analysis),
                 )
             ),
             *((Note("All warnings", notes),) if notes else ()),
@@ -151,7 +149,8 @@ def _billed(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     sent = sum(m.attempts for m in analysis.models)
     if sent:
         parts = ", ".join(f"{count:,} {what}" for count, what in counts)
-        yield "Attempts", words(f"{sent:,} of production, {parts}; known costs are in every cost above")
+        at = "" if analysis.sweep is None else f" at {tokens(analysis.sweep.analysed)} tokens"
+        yield "Attempts", words(f"{sent:,} of production{at}, {parts}; known costs are in every cost above")
 
 
 def _sent(session: SessionResult) -> Iterable[Span]:
@@ -222,7 +221,10 @@ _BLINDING = {
 def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     grading = analysis.grading
     if grading.round is None:
-        yield "Grading", words("no grading round yet")
+        by = listing(list(dict.fromkeys(one.grader for one in analysis.preferred)))
+        yield "Grading", words(f"no grades yet; compared side by side by {by}" if by else "no grading round yet")
+        if grading.judge_attempts:
+            yield "Judge's cost", words(_judge_cost(grading))
     else:
         graders = listing(grading.graders) or "nobody"
         idle = f"; {listing(grading.idle)} joined and graded nothing" if grading.idle else ""
@@ -312,29 +314,29 @@ def _weight(analysis: Analysis) -> str:
 def _judge_cost(grading: Grading) -> str:
     if grading.judge_usd is None and not grading.judge_attempts:
         return "not known: the grades were imported"
+    lost = f", {grading.judge_lost_attempts:,} without an end" if grading.judge_lost_attempts else ""
     return (
         f"{money(grading.judge_usd)} for {plural(grading.judge_attempts, 'attempt')}, "
-        f"{grading.judge_failed_attempts:,} of them failed; not part of any production cost above"
+        f"{grading.judge_failed_attempts:,} of them failed{lost}; not part of any production cost above"
     )
 
 
 def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
-    model = next(iter(analysis.models), None)
-    if model is None:
+    models, pairs = analysis.models, analysis.pairs
+    if not models:
         return
-    felt = next((q for clock in model.clocks.values() for q in clock.quantiles.values()), None)
-    pair = next(iter(analysis.pairs), None)
-    figures: list[tuple[str, Estimate | None]] = [
-        ("pass rate", model.pass_rate),
-        ("paired difference", pair.difference if pair else None),
-        ("cost per request", model.cost_per_request),
-        ("cost per satisfactory output", model.cost_per_satisfactory),
-        ("cost ratio", pair.cost_ratio if pair else None),
-        ("total with corrections", model.human_fix),
+    felt = [q for m in models for clock in m.clocks.values() for q in clock.quantiles.values()]
+    figures: list[tuple[str, list[Estimate]]] = [
+        ("pass rate", [m.pass_rate for m in models]),
+        ("paired difference", [pair.difference for pair in pairs]),
+        ("cost per request", [m.cost_per_request for m in models]),
+        ("cost per satisfactory output", [m.cost_per_satisfactory for m in models]),
+        ("cost ratio", [pair.cost_ratio for pair in pairs]),
+        ("total with corrections", [m.human_fix for m in models]),
         ("latency", felt),
     ]
-    parts = [f"{name}: {e.method}" for name, e in figures if e is not None and e.method]
-    yield "Intervals", words(f"{percent(model.pass_rate.confidence)}; {'; '.join(parts)}")
+    parts = [f"{name}: {used}" for name, estimates in figures if (used := _used(estimates))]
+    yield "Intervals", words(f"{percent(models[0].pass_rate.confidence)}; {'; '.join(parts)}")
     yield (
         "p-values",
         words(
@@ -351,46 +353,15 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     )
 
 
+def _used(estimates: Iterable[Estimate]) -> str:
+    """The methods of the limits that are shown, each once: they go by what was seen, as a rate of 0 or 1."""
+    methods = dict.fromkeys(e.method for e in estimates if e.method and (e.low is not None or e.high is not None))
+    return " or ".join(methods)
+
+
 def _correction(analysis: Analysis) -> str:
     cost = analysis.correction
     if not cost.outputs:
         where = " in the rubric" if cost.source == "stated" else ", which a rubric's economics may change"
         return f"{money(analysis.correction_usd)} ({cost.source}{where})"
     return f"{estimated(cost.usd, 'money')}, {cost.source} of {plural(cost.usd.n, 'item')},"
-
-
-def _repeat(analysis: Analysis) -> Iterable[tuple[str, Text]]:
-    spec, earlier = analysis.spec, analysis.baseline
-    classifier = None if analysis.routing is None else analysis.routing.classifier
-    yield "To repeat", words(code(shlex.join(command_of_run(spec, classifier))))
-    graded = [
-        span for command in _gradings(analysis, run_file(spec)) for span in (code(shlex.join(command)), Span(" "))
-    ]
-    if graded:
-        yield "To grade", words(*graded[:-1])
-    yield "This report", words(code(earlier.command if earlier else shlex.join(["evalkit", "report", run_file(spec)])))
-
-
-def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
-    """The commands that have the outputs graded as they were; none where the grades were given elsewhere."""
-    grading = analysis.grading
-    if grading.round is None or grading.round.blind is None:
-        return
-    seen = [] if grading.round.blind else ["--no-blind"]
-    side_by_side = {one.grader for one in analysis.preferred}
-    if grading.grades and not grading.judges and not grading.people:
-        yield ["evalkit", "grade", file, "--by", "checks"]
-    if grading.judges:
-        judges = (part for judge in grading.judges for part in ("--judge", judge))
-        pairs = ["--side-by-side"] if side_by_side & {*grading.judges} else []
-        yield ["evalkit", "grade", file, "--by", "judges", *judges, *pairs, *seen]
-    if grading.people:
-        pairs = ["--side-by-side"] if "people" in side_by_side else []
-        asked = ["--ask-author"] if grading.asked_author or analysis.blinding else []
-        if grading.repeat_share not in (None, REPEAT_SHARE):
-            asked = ["--repeat-share", f"{grading.repeat_share:g}", *asked]
-        each = [] if grading.overlap is None else ["--overlap", str(grading.overlap)]
-        sample = [] if grading.sample is None else ["--calibrate", str(grading.sample)]
-        wished = [[*sample, *each]] if sample or not grading.picked else []
-        for wish in (*wished, *([["--discordant"]] if grading.picked else [])):
-            yield ["evalkit", "grade", file, "--by", "people", *wish, *pairs, *asked, *seen]

@@ -1,0 +1,78 @@
+"""The commands that make a report's run, its grades and the page itself once more, as terms of its method."""
+
+import shlex
+from collections.abc import Iterable
+
+from evalkit.analysis.preferred import PEOPLE
+from evalkit.analysis.results import Analysis
+from evalkit.blocks import Span, Text, code, words
+from evalkit.commands import base_url, command_of_run, commands_of_import, run_file
+from evalkit.models import same_model
+from evalkit.rounds import REPEAT_SHARE
+
+
+def repeat_rows(analysis: Analysis) -> Iterable[tuple[str, Text]]:
+    """What to run for the same run, grades and page, with the names that run files have by default."""
+    spec, earlier = analysis.spec, analysis.baseline
+    yield "To repeat", _commands(_runs(analysis))
+    graded = list(_gradings(analysis, run_file(spec)))
+    if graded:
+        yield "To grade", _commands(graded)
+    shown = earlier.command if earlier else shlex.join(["evalkit", "report", run_file(spec)])
+    yield "This report", words(code(f"{shown} --peek" if analysis.grading.open else shown))
+
+
+def _commands(commands: Iterable[list[str]]) -> Text:
+    spans = [span for command in commands for span in (Span(" "), code(shlex.join(command)))]
+    return words(*spans[1:])
+
+
+def _runs(analysis: Analysis) -> Iterable[list[str]]:
+    if analysis.spec.imported:
+        return commands_of_import(analysis.spec)
+    classifier = None if analysis.routing is None else analysis.routing.classifier
+    return [command_of_run(analysis.spec, _streamed(analysis), classifier)]
+
+
+def _streamed(analysis: Analysis) -> int | None:
+    """How many items had nothing in a batch, of those that were sent; None if none had."""
+    sent = [[o.batched for o in item.outputs if o.attempts] for item in analysis.outputs]
+    streamed = sum(not any(batched) for batched in sent if batched)
+    return streamed if any(map(any, sent)) else None
+
+
+def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
+    """The commands that have the outputs graded and compared as they were; none where that was done elsewhere."""
+    grading, compared = analysis.grading, dict.fromkeys(one.grader for one in analysis.preferred)
+    blind = None if grading.round is None else grading.round.blind
+    if blind is None and not (grading.round is None and compared):
+        return
+    seen = ["--no-blind"] if blind is False else []
+    if grading.grades and not grading.judges and not grading.people:
+        yield ["evalkit", "grade", file, "--by", "checks"]
+    comparing = tuple(grader for grader in compared if grader != PEOPLE)
+    for judges, pairs in ((grading.judges, []), (comparing, ["--side-by-side"])):
+        if judges:
+            named = (part for judge in judges for part in ("--judge", judge))
+            yield ["evalkit", "grade", file, "--by", "judges", *named, *_asked(analysis, judges), *pairs, *seen]
+    if grading.people:
+        pairs = ["--side-by-side"] if PEOPLE in compared else []
+        asked = ["--ask-author"] if grading.asked_author or analysis.blinding else []
+        if grading.repeat_share not in (None, REPEAT_SHARE):
+            asked = ["--repeat-share", f"{grading.repeat_share:g}", *asked]
+        each = [] if grading.overlap is None else ["--overlap", str(grading.overlap)]
+        sample = [] if grading.sample is None else ["--calibrate", str(grading.sample)]
+        wished = [[*sample, *each]] if sample or not grading.picked else []
+        for wish in (*wished, *([["--discordant"]] if grading.picked else [])):
+            yield ["evalkit", "grade", file, "--by", "people", *wish, *pairs, *asked, *seen]
+
+
+def _asked(analysis: Analysis, judges: Iterable[str]) -> Iterable[str]:
+    """How judges were asked, as far as it is on record, and of the server that the outputs came from."""
+    yield from ("--judge-repeats", str(analysis.grading.judge_repeats))
+    if analysis.grading.judge_context is not None:
+        yield from ("--judge-context", analysis.grading.judge_context)
+    if any(same_model(judge, model) for judge in judges for model in analysis.spec.models):
+        yield "--allow-own-judge"
+    if not analysis.spec.imported:
+        yield from base_url(analysis.spec)
