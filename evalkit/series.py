@@ -65,7 +65,7 @@ def routed(analysis: Analysis) -> tuple[Series, PolicyValue] | None:
     any under an outage, when they were valued without the items that this leaves open, or on too few items.
     """
     routing = None if any(model.at_worst for model in analysis.models) else analysis.routing
-    routers = [each for each in routing.values if each.kind == "router" and _parts(each)] if routing is not None else []
+    routers = [each for each in routing.values if each.kind == "router" and each.mixes] if routing is not None else []
     if routing is None or not routers:
         return None
     best = max(routers, key=lambda each: (each.name == routing.decision.router, each.gain_usd.value or 0.0))
@@ -87,7 +87,7 @@ def clearing_router(analysis: Analysis) -> PolicyValue | None:
         less = cost is not None and pick is not None and cost < pick
         return shown[1] if less and clears(analysis, shown[1]) else None
     clearing = [each for each in analysis.routing.values
-                if each.kind == "router" and _parts(each) and clears(analysis, each)]  # fmt: skip
+                if each.kind == "router" and each.mixes and clears(analysis, each)]  # fmt: skip
     return max(clearing, key=lambda each: (each.name == shown[1].name, each.gain_usd.value or 0.0), default=None)
 
 
@@ -131,10 +131,6 @@ def _corrected(analysis: Analysis, model: str) -> Estimate | None:
     decided = decided_by(analysis, model)
     found = corrected_rate(analysis.judges, model, decided["judge"], decided["people"])
     return None if found is None else found[1]
-
-
-def _parts(each: PolicyValue) -> bool:
-    return sum((share.value or 0.0) > 0 for share in each.shares.values()) > 1
 
 
 def policy(each: PolicyValue, name: str) -> Series:

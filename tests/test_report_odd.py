@@ -485,6 +485,20 @@ def test_a_model_that_never_answers_makes_no_router_of_the_one_behind_it() -> No
     assert "Opus 4.6, then" not in render_markdown(analysis)
 
 
+def test_routers_that_are_all_one_model_are_no_reason_to_buy_more_items() -> None:
+    book = Book(spec((SONNET, OPUS)))
+    for i in range(40):
+        book.trial(f"i{i}", answered(0.03 + i % 7 / 1e3, 2.0), model=SONNET, level=int(i % 13 > 0))
+        book.trial(f"i{i}", ended("errored", 0.0, latency_s=1.0, felt_s=1.0), model=OPUS)
+    analysis = with_routing(analyze(book.snapshot()))
+    assert analysis.routing is not None
+    routers = [each for each in analysis.routing.values if each.kind == "router"]
+    assert routers
+    assert not any(each.mixes for each in routers)
+    assert headings(analysis)["routing"] == "No router could be tried on these items"
+    assert analysis.routing.decision.reason == "the answers of every router come from one model alone"
+
+
 def test_equal_waits_are_not_told_as_two() -> None:
     """A median of 3.0 s and a p95 of 3.0 s would sound like a spread."""
     book = Book(spec((HAIKU,)))

@@ -61,6 +61,11 @@ class PolicyValue:
         return f"the policy \N{LEFT DOUBLE QUOTATION MARK}{self.title}\N{RIGHT DOUBLE QUOTATION MARK}"
 
     @property
+    def mixes(self) -> bool:
+        """Whether its answers come from more than one model; else it is that model, behind calls that bring nothing."""
+        return sum((share.value or 0.0) > 0 for share in self.shares.values()) > 1
+
+    @property
     def rate_together(self) -> Estimate:
         """The pass rate with all routers looked at together: a router that is shown is the best of them."""
         return self.rate_limits or self.pass_rate

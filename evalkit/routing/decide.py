@@ -70,13 +70,15 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float, picked: st
 
 def _by_total(values: tuple[PolicyValue, ...], field: Field, bar: float) -> RoutingDecision:
     single = values[field.best]
-    routers = [value for value in values if value.kind == "router"]
+    tried = [value for value in values if value.kind == "router"]
+    routers = tried if any(value.mixes for value in tried) else []
 
     def made(verdict: RoutingVerdict, reason: str, settles: str = "") -> RoutingDecision:
         return RoutingDecision(verdict, single.name, single.name, len(routers), reason, settles)
 
     if not routers:
-        return made("keep", "there is no router to look at")
+        alone = "the answers of every router come from one model alone"
+        return made("keep", alone if tried else "there is no router to look at")
     if len(field.outcomes) < LEAST_ITEMS:
         few = f"{plural(len(field.outcomes), 'item')} cannot tell policies apart"
         return made("not_enough_data", few, f"at least {LEAST_ITEMS} items")
