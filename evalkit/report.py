@@ -26,11 +26,12 @@ SIMULATED = "SIMULATED"
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says, before anyone decides how it looks. The first section is the verdict; `graded`: by whom;
-    `prices`: by which its money was counted, in short."""
+    """What a report says, before anyone decides how it looks. The first section is the verdict; `simulated`: what of it
+    the sandbox made, as a sentence, empty for real models and graders; `graded`: by whom; `prices`: by which its money
+    was counted, in short."""
 
     title: str
-    simulated: bool
+    simulated: str
     sections: tuple[Section, ...]
     graded: str = ""
     prices: str = ""
@@ -69,16 +70,20 @@ def build_report(analysis: Analysis, parts: Collection[str] | None = None) -> Re
         if section is not None:
             built.append(section)
     headline = built[0].heading if built else "Nothing to report."
-    mark = f"{SIMULATED}: " if analysis.simulated else ""
+    simulated = _simulated(analysis, of_two=bool(built) and built[0].name == "against")
+    mark = f"{SIMULATED}: " if simulated else ""
     title = f"{mark}{headline} {analysis.spec.name}"
-    return Report(title, analysis.simulated, tuple(built), _graded(analysis), price_line(analysis))
+    return Report(title, simulated, tuple(built), _graded(analysis), price_line(analysis))
 
 
-def origin(analysis: Analysis) -> str:
-    """What of a run the sandbox made, as a sentence; empty for a run of real models and graders."""
+def _simulated(analysis: Analysis, *, of_two: bool) -> str:
     if analysis.spec.simulated:
         return "The sandbox wrote these outputs; they say nothing about any real model."
-    return "The sandbox graded these outputs; its grades say nothing about any of them." if analysis.simulated else ""
+    if analysis.simulated:
+        return "The sandbox graded these outputs; its grades say nothing about any of them."
+    if of_two and analysis.baseline is not None and analysis.baseline.simulated:
+        return "The sandbox wrote or graded the earlier run's outputs; nothing here compares real models."
+    return ""
 
 
 def render_html(
@@ -99,7 +104,7 @@ def render_html(
     report = report or build_report(analysis, parts)
     page = {
         "title": report.title,
-        "simulated": origin(analysis),
+        "simulated": report.simulated,
         "conditional": (mark(analysis.spec) or "").removeprefix("conditional: "),
         "run": analysis.spec.name,
         "created": analysis.spec.created_at[:10],
@@ -156,7 +161,7 @@ def render_markdown(
     prices = "".join(f". {line}" for line in (billed, report.prices) if line)
     footer = f"{_size(analysis)}{report.graded}, run {analysis.spec.name}{where}{prices}"
     name = f"compare:{analysis.spec.name}" if report.of_two else analysis.spec.name  # they stand apart
-    return markdown.render(report.sections, footer, name=name, simulated=origin(analysis))
+    return markdown.render(report.sections, footer, name=name, simulated=report.simulated)
 
 
 def _graded(analysis: Analysis) -> str:
@@ -213,7 +218,7 @@ def render_json(
         change(
             Document(
                 schema_version=1,
-                simulated=report.simulated,
+                simulated=bool(report.simulated),
                 title=report.title,
                 verdict=None if report.of_two else analysis.decision.verdict,
                 conditional=mark(analysis.spec),

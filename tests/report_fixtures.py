@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evalkit.analysis.columns import OUTCOMES, Columns
+from evalkit.analysis.compare import adjusted
 from evalkit.analysis.compare import pairs as pairs_of_tables
 from evalkit.analysis.corrections import stated
 from evalkit.analysis.decide import decide
@@ -37,7 +38,6 @@ from evalkit.rubric import Economics
 from evalkit.stats import (
     cost_per_satisfactory,
     cost_ratio,
-    holm,
     human_fix_cost,
     mcnemar_midp,
     mean_cost,
@@ -49,7 +49,7 @@ from evalkit.stats import (
 )
 from evalkit.stats.cost import break_even
 from evalkit.stats.estimate import no_estimate
-from evalkit.stats.power import items_to_clear, items_to_separate
+from evalkit.stats.power import items_to_clear
 
 RATES = {
     "claude-opus-4-6": (Rates(5.0, 25.0, 0.5, 6.25, 10.0, 0.5),),
@@ -403,12 +403,12 @@ def _pairs(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[Pair
                 extra_cost=extra,
                 break_even=break_even(extra, difference),
                 saving=with_failures(paired_means(cost_a, cost_b), difference, CORRECTION.usd),
-                items_to_separate=items_to_separate(gain, loss, len(of_a)),
+                items_to_separate=None,
                 cost_p_holm=None,
+                worth=1.0,
             )
         )
-    adjusted = holm([pair.p_value or 0.0 for pair in drafts]) if drafts else []
-    return tuple(replace(pair, p_holm=p) for pair, p in zip(drafts, adjusted, strict=True))
+    return adjusted(drafts)
 
 
 def _criteria(items: tuple[ItemResult, ...], models: tuple[str, ...]) -> tuple[CriterionResult, ...]:

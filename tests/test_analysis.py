@@ -433,7 +433,22 @@ def test_grading_is_paid_apart() -> None:
     book.judging(trial, ended("answered", None))
     unpriced = analyze(book.snapshot())
     assert unpriced.grading.judge_usd is None
-    assert warned(unpriced, "cost of grading is unknown")
+    assert unpriced.grading.judge_known_usd == pytest.approx(0.003)
+    assert warned(unpriced, "1 request of the judge unpriced; that of the others alone is known.")
+    alone = Book()
+    alone.judging(alone.trial("a", answered(0.02), level=1), ended("answered", None))
+    assert warned(analyze(alone.snapshot()), "1 request of the judge unpriced; the cost of grading is unknown.")
+
+
+def test_a_round_that_is_priced_has_a_cost_whatever_was_asked_in_another() -> None:
+    book = Book(rounds=[round_(1), round_(2)])
+    trial = book.trial("a", answered(0.02), level=1)
+    book.judging(trial, ended("answered", 0.003))
+    made = book.snapshot()
+    (own,) = (a for a in made.attempts if a.grader is not None)
+    other = replace(own, id=own.id + 1, round_id=2, cost_usd=None, subject="judge/2/x")
+    grading = analyze(replace(made, attempts=(*made.attempts, other))).grading
+    assert (grading.judge_usd, grading.judge_known_usd, grading.round_usd) == (None, 0.003, 0.003)
 
 
 def test_nothing_satisfactory_has_no_upper_limit_on_its_cost() -> None:

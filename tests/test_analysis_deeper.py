@@ -239,6 +239,33 @@ def test_items_to_separate(gain: int, loss: int, items: int | None) -> None:
     assert _wins(gain, loss, 20 - gain - loss).items_to_separate == items
 
 
+def test_items_that_separate_several_pairs_do_so_beside_one_another() -> None:
+    """A pair is held to what Holm leaves it, or four sets of five would be one of two (six models, 15 pairs)."""
+    rng = np.random.default_rng(3)
+    rates = (0.92, 0.88, 0.84, 0.78, 0.74, 0.70)
+    base = rng.random(60)
+    rows = {f"m-{k}": [[bool(0.6 * u + 0.4 * rng.random() < rate)] for u in base] for k, rate in enumerate(rates)}
+    pairs = analyze(run_of(rows)).pairs
+    flags = np.array([[one for (one,) in row] for row in rows.values()])
+    ranked = sorted(pairs, key=lambda pair: pair.p_value or 0.0)
+    for place, pair in enumerate(ranked):
+        if pair.gain != pair.loss and (place == 0 or (ranked[place - 1].p_value or 0) < (pair.p_value or 0)):
+            level = 1 - 0.05 / (len(pairs) - place)
+            assert pair.items_to_separate == stats.items_to_separate(pair.gain, pair.loss, 60, level)
+    (first, second), pair = next(
+        ((int(p.a[-1]), int(p.b[-1])), p) for p in ranked if (p.p_holm or 0) > 0.2 and (p.p_value or 1) < 0.2
+    )
+    shown = 0
+    for _ in range(300):
+        drawn = flags[:, rng.integers(0, 60, pair.items_to_separate)]
+        found = {}
+        for a, b in itertools.combinations(range(len(rates)), 2):
+            gain, loss = int((drawn[b] & ~drawn[a]).sum()), int((drawn[a] & ~drawn[b]).sum())
+            found[a, b] = stats.mcnemar_midp(gain, loss)
+        shown += dict(zip(found, stats.holm(list(found.values())), strict=True))[first, second] <= 0.05
+    assert shown / 300 >= 0.72
+
+
 def test_break_even_is_extra_cost_over_gain_with_limits_from_both() -> None:
     pair = _wins(9, 0, 11)
     extra = 0.02 * (1 + 0.2 + 0.02)  # costs of hand-made runs vary by item, on average by these parts

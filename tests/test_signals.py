@@ -258,6 +258,24 @@ def test_a_part_without_a_pick_is_no_proof_of_one_winner() -> None:
     }
 
 
+def test_a_model_that_does_none_of_the_work_is_no_measure_for_a_cheaper_one() -> None:
+    """Two models that fail all alike would be shown to be as good as each other."""
+    book = Book(spec((SONNET, HAIKU)))
+    for i in range(150):
+        book.item(name := f"i{i:03d}", difficulty=("easy", "hard")[i % 2])
+        for model, usd in ((SONNET, 0.012), (HAIKU, 0.004)):
+            book.trial(name, answered(usd + i % 7 / 1e5), model=model, level=0)
+    signals = found(analyze(book.snapshot()), SONNET)
+    for name in ("cheaper-no-worse", "cheaper-no-worse-on-parts", "faster-no-worse"):
+        assert signals[name].state == "not enough data"
+    assert signals["cheaper-no-worse"].reason == "the model in use satisfied nothing there"
+    half = [replace(g, level=1) if n % 4 > 1 else g for n, g in enumerate(book.snapshot().grades)]
+    only_hard = analyze(replace(book.snapshot(), grades=tuple(half)))
+    holds = {h.part: h for h in standing(only_hard, SONNET).on_parts}
+    assert holds["hard"].shown
+    assert (holds["easy"].shown, holds["easy"].difference.reason) == (False, "the model in use satisfied nothing there")
+
+
 def test_models_that_all_refuse_speak_for_no_stronger_one() -> None:
     book = Book(spec((OPUS, HAIKU)))
     for i in range(40):
@@ -276,7 +294,7 @@ def test_headings_are_findings() -> None:
         == "Haiku 4.5 is less than 10 points worse than Sonnet 4.6 on easy items: 7 of 10 signals shown"
     )
     quiet = [replace(signal, state="not shown") for signal in signals]
-    assert heading(quiet) == "Nothing speaks for another model than Sonnet 4.6"
+    assert heading(quiet) == "None of the 10 signals speaks for another model than Sonnet 4.6"
     assert "3 of 10 lack data" in heading([*(replace(s, state="not enough data") for s in quiet[:3]), *quiet[3:]])
 
 

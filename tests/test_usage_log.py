@@ -13,7 +13,7 @@ from test_signals import planted
 
 from evalkit import stats
 from evalkit.analysis import analyze
-from evalkit.analysis.production import Production, production
+from evalkit.analysis.production import Production, production, whole_weeks
 from evalkit.analysis.results import Analysis
 from evalkit.cli import main
 from evalkit.cli.signal_tables import production_lines
@@ -282,6 +282,24 @@ def test_bedrocks_own_ids_are_known_as_the_api_was_asked(name: str) -> None:
     assert logged.moved.share.value == 1
 
 
+@pytest.mark.parametrize(
+    ("cut", "whole"),
+    [
+        ((), 6),
+        (("2026-08-31T00:00", "2026-08-31T20:00"), 5),  # begins on a Monday evening
+        (("2026-10-11T04:00", "2026-10-12T00:00"), 5),  # ends on a Sunday morning
+        (("2026-08-31T00:00", "2026-09-01T00:00"), 5),
+    ],
+)
+def test_a_week_that_a_log_begins_or_ends_in_the_midst_of_a_day_of_is_not_whole(
+    cut: tuple[str, ...], whole: int
+) -> None:
+    """A week with a part of its Monday would look like growth from there on."""
+    hours = [datetime(2026, 8, 31, tzinfo=UTC) + timedelta(hours=n, minutes=n % 7) for n in range(6 * 7 * 24)]
+    gone = [datetime.fromisoformat(f"{at}:00+00:00") for at in cut] or [hours[0], hours[0]]
+    assert len(whole_weeks([at for at in hours if not gone[0] <= at < gone[1]])) == whole
+
+
 def test_names_of_one_model_that_are_priced_apart_are_told_to_be_read_apart() -> None:
     """No run is made by two price lists for one model."""
     rows, other = weekly(6, difficulty="easy"), "bedrock:us.anthropic.claude-sonnet-4-6"
@@ -309,7 +327,7 @@ def test_a_run_by_other_prices_says_nothing_of_what_moving_would_save(
     logged = production(read(*weekly(6, difficulty="easy")), run, Prices(own))
     saving, told = logged.saving, "\n".join(production_lines(logged))
     assert (saving.value is None) == refused
-    assert ("a cheaper model has been shown to handle" in told) != refused
+    assert ("a cheaper model is shown to be less than 10 points worse on 100% of 60" in told) != refused
     assert ("the cost in the run, by the rates of the run" in told) == refused
     assert ("would save unknown (the log goes by other rates" in told) == refused
     assert ("the log goes by other rates of Sonnet 4.6 than the run did" in (saving.reason or "")) == refused

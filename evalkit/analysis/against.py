@@ -14,6 +14,7 @@ from evalkit.analysis.pair_results import Against, Baseline, Pair
 from evalkit.analysis.per_model import hedged_rate
 from evalkit.analysis.priced_otherwise import OTHER
 from evalkit.analysis.results import Analysis
+from evalkit.analysis.trials import graded_by_sandbox
 from evalkit.analysis.without_batches import EXACT, FEW, NOT_KNOWN, batch_shares
 from evalkit.commands import report_against
 from evalkit.models import display_name, known, same_model
@@ -225,6 +226,7 @@ def baseline_of(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair], pric
         prices_version=spec.prices_version,
         command=report_against(run.spec, spec),
         differs=differs,
+        simulated=spec.simulated or graded_by_sandbox(earlier),
     )
 
 

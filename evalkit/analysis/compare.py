@@ -14,6 +14,7 @@ from evalkit.stats.cost import correlation
 from evalkit.stats.estimate import no_estimate
 
 _P = TypeVar("_P", bound=Pair)
+_ALPHA = 0.05
 UNPRICED = no_estimate("a request is unpriced, so no ratio can be given", 0.95, "log-ratio t")
 
 
@@ -26,8 +27,17 @@ def adjusted(found: Sequence[_P]) -> tuple[_P, ...]:
     """The same with the p-values of rates, and of cost ratios, each adjusted by Holm over all pairs."""
     rates, costs = adjust([pair.p_value for pair in found]), adjust([equal_costs_p(pair.cost_ratio) for pair in found])
     return tuple(
-        replace(pair, p_holm=p, cost_p_holm=of_cost) for pair, p, of_cost in zip(found, rates, costs, strict=True)
+        replace(pair, p_holm=p, cost_p_holm=of_cost, items_to_separate=_to_separate(pair, found))
+        for pair, p, of_cost in zip(found, rates, costs, strict=True)
     )
+
+
+def _to_separate(pair: _P, among: Sequence[_P]) -> int | None:
+    """By the level that Holm leaves a pair once those that differ more are told apart."""
+    if pair.p_value is None:
+        return None
+    left = sum(one.p_value is not None and one.p_value >= pair.p_value for one in among)
+    return stats.items_to_separate(pair.gain, pair.loss, pair.items, 1 - _ALPHA / left, pair.worth)
 
 
 Adjustment = Callable[[list[float]], list[float]]
@@ -53,7 +63,7 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int, corre
     of_a, of_b = in_all((table_a.decided, table_b.decided))
     if not len(of_a):
         nothing = no_estimate("no item has a verdict for both models", 0.95, "Tango score")
-        return Pair(a, b, 0, 0.0, 0.0, nothing, None, None, nothing, nothing, nothing, nothing, None, None)
+        return Pair(a, b, 0, 0.0, 0.0, nothing, None, None, nothing, nothing, nothing, nothing, None, None, 1.0)
     discordance = stats.discordance(of_b.satisfied, of_a.satisfied)
     if _epochs(of_a, of_b) > 1:
         p_value = stats.sign_flip_p(of_b.satisfied, of_a.satisfied, seed)
@@ -72,8 +82,8 @@ def pair_of(a: str, b: str, table_a: Columns, table_b: Columns, seed: int, corre
     if table_a.is_open or table_b.is_open:
         money = (scaled(money[0], _dearer_by(table_b), 1 / _dearer_by(table_a)), *money[1:])
     worth = stats.paired_worth(of_b.satisfied, of_a.satisfied, _epochs(of_a, of_b))
-    separate = stats.items_to_separate(discordance.gain, discordance.loss, len(of_a), worth=worth)
-    return Pair(a, b, len(of_a), discordance.gain, discordance.loss, difference, p_value, None, *money, separate, None)
+    gain, loss = discordance.gain, discordance.loss
+    return Pair(a, b, len(of_a), gain, loss, difference, p_value, None, *money, None, None, worth)
 
 
 def _dearer_by(table: Columns) -> float:

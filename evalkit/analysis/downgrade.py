@@ -8,7 +8,7 @@ from statistics import median
 from evalkit import stats
 from evalkit.analysis.evidence import Evidence, Signal, State, any_of, by_interval
 from evalkit.analysis.results import Analysis, ItemResult
-from evalkit.analysis.sides import ALL_ITEMS, Holds, Side, Standing, least_items
+from evalkit.analysis.sides import ALL_ITEMS, NOTHING_TO_LOSE, Holds, Side, Standing, least_items
 from evalkit.analysis.sweep import HARDLY_WORSE, MARGIN
 from evalkit.stats.rates import FEW
 
@@ -27,6 +27,7 @@ def _no_cheaper(standing: Standing) -> str:
 
 
 _RUN_ONE = "run a cheaper model on the same items"
+_SOME_WORK = "a run in which the model in use satisfies some"
 
 
 def _no_worse(standing: Standing) -> Signal:
@@ -34,6 +35,8 @@ def _no_worse(standing: Standing) -> Signal:
     made = partial(Signal, "cheaper-no-worse", "downgrade", name, standing.current)
     if not standing.cheaper:
         return made("not enough data", reason=_no_cheaper(standing), settles=_RUN_ONE)
+    if not standing.does_any:
+        return made("not enough data", reason=NOTHING_TO_LOSE, settles=_SOME_WORK)
     found = standing.overall
     shown = [holds for holds in found if holds.shown]
     state = any_of([_state(holds) for holds in found])
@@ -50,6 +53,8 @@ def _no_worse_on_parts(standing: Standing) -> Signal:
     made = partial(Signal, "cheaper-no-worse-on-parts", "downgrade", name, standing.current)
     if not standing.cheaper:
         return made("not enough data", reason=_no_cheaper(standing), settles=_RUN_ONE)
+    if not standing.does_any:
+        return made("not enough data", reason=NOTHING_TO_LOSE, settles=_SOME_WORK)
     if not standing.parts:
         reason = "no item has a difficulty or a tag, and the prompts are of one size"
         return made("not enough data", reason=reason, settles="give the items difficulties or tags")

@@ -11,8 +11,9 @@ from evalkit.rubric import Aggregate
 
 @dataclass(frozen=True)
 class Grading:
-    """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost; `round_usd`
-    is that of one round, the one that counts if a judge was asked there, else the newest in which one was.
+    """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost, None where one of
+    the requests is unpriced; `judge_known_usd` is that of the others. `round_usd` is that of one round, the one that
+    counts if a judge was asked there, else the newest in which one was.
 
     `aggregate` is the rule that makes one level of several graders'. `dropped`: judges whose grades decide nothing,
     with the reason; `drifted`: judges that have since been asked otherwise, so that their errors here are not known.
@@ -56,6 +57,8 @@ class Grading:
     overlap: int | None = None
     repeat_share: float | None = None
     asked_author: bool = False
+    judge_known_usd: float = 0.0
+    judge_unpriced_attempts: int = 0
     judge_lost_attempts: int = 0
     judge_repeats: int = 1
     judge_context: JudgeContext | None = None

@@ -24,6 +24,10 @@ def _usd(attempts: Iterable[Attempt]) -> float:
     return fsum(a.cost_usd or 0.0 for a in attempts)
 
 
+def _unpriced(attempts: Iterable[Attempt]) -> int:
+    return sum(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
+
+
 def _of_one_round(judging: Sequence[Attempt], counting: Round | None) -> list[Attempt]:
     """Those of the round that counts; where no judge was asked there, those of the newest in which one was."""
     asked = {attempt.round_id for attempt in judging if attempt.round_id is not None}
@@ -37,7 +41,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
     grades = [g for g in counted if round_ is not None and g.round_id == round_.id]
     joined, said = () if round_ is None else round_.graders, {g.grader for g in grades}
     attempts = [a for a in snapshot.attempts if a.grader is not None]
-    unpriced = any(a.cost_usd is None and a.outcome not in (None, "errored") for a in attempts)
+    of_round = _of_one_round(attempts, round_)
     judges = sorted({judge_of(g.grader) for g in grades if kind_of(g.grader) == "judge"})
     elsewhere = bool(judges) and round_ is not None and round_.blind is None  # billed where nobody here can see
     old, settings = outdated(snapshot), Settings() if round_ is None else settings_of(snapshot, round_.id)
@@ -45,8 +49,10 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
     return Grading(
         round=round_,
         judges=tuple(name.removeprefix(JUDGE) for name in judges),
-        judge_usd=None if unpriced or elsewhere else _usd(attempts),
-        round_usd=None if unpriced or elsewhere else _usd(_of_one_round(attempts, round_)),
+        judge_usd=None if _unpriced(attempts) or elsewhere else _usd(attempts),
+        judge_known_usd=_usd(attempts),
+        judge_unpriced_attempts=_unpriced(attempts),
+        round_usd=None if _unpriced(of_round) or elsewhere else _usd(of_round),
         judge_attempts=len(attempts),
         judge_failed_attempts=sum(a.outcome == "errored" for a in attempts),
         grades=len(grades),

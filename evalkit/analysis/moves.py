@@ -11,19 +11,19 @@ from evalkit.stats import Estimate
 MAPPING = (
     "a request belongs to the part of its difficulty; without one, to the parts of its tags, if the run tests each;"
     " without those, to the part of its input size; to none where its prompt is much longer than its model had there;"
-    f" it counts where a cheaper model is shown to be {HARDLY_WORSE} on every part it belongs to, on no items that"
-    " have any of the things it says (of its difficulty, or of any where that has too few) to be worse or to cost"
-    " more, and to cost less there and by the items that have most of them (of its difficulty), at what prompts on"
-    " its side of both models' price cliffs cost and at the log's own mix of input and output; where the run's"
-    " rates are not known, at the run's mix, and to no part where its prompt is much shorter than any that its"
-    " model had there"
+    f" it counts where a cheaper model is shown to be {HARDLY_WORSE} on every part it belongs to, looks worse (each at"
+    " 5%, not adjusted) or costs more on no items that have any of the things it says (of its difficulty, or of any"
+    " where that has too few), and costs less there and by the items that have most of them (of its difficulty), at"
+    " what prompts on its side of both models' price cliffs cost and at the log's own mix of input and output; where"
+    " the run's rates are not known, at the run's mix, and to no part where its prompt is much shorter than any that"
+    " its model had there"
 )
 
 
 NOT_SHOWN = "no cheaper model is shown to be hardly worse"
 NONE_KNOWN = ", so none is known to be cheaper"
 NO_CHEAPER = "none that is shown to be hardly worse is shown to cost less"
-WORSE = "one is, but is shown to be worse on items with several of the things that it says"
+WORSE = "one is, but looks worse on items with several of the things that it says"
 NO_PART = "no difficulty, tag or input size that the run has a part for"
 NO_DIFFICULTY = "a difficulty that no item of the run has: add items of it"
 UNKNOWN_TAG = "a tag that no item of the run has: add items with it, or log the test set's tags alone"

@@ -14,7 +14,8 @@ class Pair:
     unsatisfactory output right, the dearer and better of the two is the cheaper choice; it has no upper limit
     where the data do not show that one is better, and no value where one is never overtaken. `saving`: what b saves
     against a on a request (USD) once failures are put right, prices, corrections and the doubt of all of them included.
-    `items_to_separate`: items of as many epochs at which the difference would show if it stayed; None if there is none.
+    `items_to_separate`: items of as many epochs at which the difference would show beside the other pairs if it stayed;
+    None if there is none. `worth`: pairs of one trial each that an item carries the evidence of.
     `cost_p_holm`: that costs are equal, two-sided, from the limits of `cost_ratio`, adjusted over all pairs.
     """
 
@@ -32,6 +33,7 @@ class Pair:
     saving: Estimate
     items_to_separate: int | None
     cost_p_holm: float | None
+    worth: float
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Against(Pair):
 class Baseline:
     """The earlier run. `differs`: sentences on what else is not the same, which a difference may come from; `warnings`:
     what a reader must know before believing the figures of a run, each after which run it is of. `prompt_sha256` is
-    null where the outputs were `imported`. `command` makes the same page or document again, by the names that run files
-    have by default.
+    null where the outputs were `imported`. `simulated`: the sandbox wrote or graded its outputs. `command` makes the
+    same page or document again, by the names that run files have by default.
     """
 
     name: str
@@ -73,3 +75,4 @@ class Baseline:
     command: str
     differs: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    simulated: bool = False

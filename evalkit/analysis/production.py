@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from math import fsum
 
 from evalkit import stats
@@ -153,15 +153,22 @@ def _figures(tiers: Sequence[Rates], cached: bool) -> list[tuple[float | None, .
 
 
 def whole_weeks(moments: Sequence[datetime]) -> tuple[date, ...]:
-    """Mondays (UTC) of the calendar weeks that a log covers: the first and the last count only if it spans them.
+    """Mondays (UTC) of the calendar weeks that a log covers; `moments` of its requests, in order.
 
-    A log need not begin at midnight, so a week is whole where its first and last days have requests or lie inside.
+    A log need not begin at midnight: the week that it begins on the Monday of, or ends on the Sunday of, is whole if on
+    that day requests come as early, or until as late, as on some other day of the log.
     """
+    earliest, latest = dict[date, time](), dict[date, time]()
+    for moment in moments:
+        earliest.setdefault(moment.date(), moment.time())
+        latest[moment.date()] = moment.time()
     first, last = moments[0].date(), moments[-1].date()
+    begun = earliest[first] <= max((at for day, at in earliest.items() if day != first), default=time.max)
+    ended = latest[last] >= min((at for day, at in latest.items() if day != last), default=time.min)
     monday = first - timedelta(days=first.weekday())
-    monday += timedelta(days=0 if monday == first else 7)
+    monday += timedelta(days=0 if monday == first and begun else 7)
     found = []
-    while monday + timedelta(days=6) <= last:
+    while monday + timedelta(days=6) <= (last if ended else last - timedelta(days=1)):
         found.append(monday)
         monday += timedelta(days=7)
     return tuple(found)
@@ -175,7 +182,8 @@ def week_of(line: UsageLine) -> date:
 
 def _growth(lines: Sequence[UsageLine], costs: Sequence[float | None], weeks: Sequence[date]) -> Mapping[str, Estimate]:
     """Factors per week. No figure where weeks are too few, or a request in them is unpriced or names no user."""
-    inside = [(line, cost) for line, cost in zip(lines, costs, strict=True) if week_of(line) in set(weeks)]
+    whole = frozenset(weeks)
+    inside = [(line, cost) for line, cost in zip(lines, costs, strict=True) if week_of(line) in whole]
     usd: dict[date, float] = defaultdict(float)
     users: dict[date, set[str]] = defaultdict(set)
     for line, cost in inside:

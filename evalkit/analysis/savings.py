@@ -77,7 +77,7 @@ def _why_none(found: Moved, unpriced: int, weeks: int) -> str:
             return found.unordered
         cheaper = "model that costs less there" if found.no_cheaper else "cheaper model"
         apart = [f"{found.set_aside:,} set aside by the size of their prompt"] * bool(found.set_aside)
-        apart += [f"{found.worse:,} on which it is shown to be worse by what else they say"] * bool(found.worse)
+        apart += [f"{found.worse:,} on which it looks worse by what else they say"] * bool(found.worse)
         but = f" but {' and '.join(apart)}" if apart else ""
         few = f"; of parts of too few items, which {found.few:,} belong to, nothing is shown" if found.few else ""
         return f"no request{but} belongs to a part on which a {cheaper} is shown to be {HARDLY_WORSE}{few}"

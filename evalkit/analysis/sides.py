@@ -21,6 +21,7 @@ from evalkit.stats.estimate import no_estimate
 ALPHA = 0.05
 ALL_ITEMS = "all items"
 TOO_FEW = "too few items to test"
+NOTHING_TO_LOSE = "the model in use satisfied nothing there"
 MOST_TAGS = 8
 """Tags that are tested, the most frequent ones: every further test makes all of them harder to pass."""
 _EXACT_MOST = 200
@@ -117,6 +118,11 @@ class Standing:
     def dearer(self) -> tuple[Side, ...]:
         """Models shown to cost more a request than the current one."""
         return tuple(side for side, ratio in self._by_cost if ratio > 1)
+
+    @cached_property
+    def does_any(self) -> bool:
+        """Whether the current model satisfied any output; one that did none is no measure for another."""
+        return any(any(flags) for flags in self.side.at_best.values())
 
     @cached_property
     def is_open(self) -> bool:
@@ -292,12 +298,13 @@ def difference_p(sides: Shared, seed: int) -> float | None:
 def holding(family: Sequence[Challenge], by: Adjustment = stats.holm) -> tuple[Holds, ...]:
     """Non-inferiority in each test, one-sided, adjusted over the whole family, by Holm unless told otherwise.
 
-    Parts that equal models could not pass alone (`least_items`) are not tested, so as not to burden the others. The
+    Parts that equal models could not pass alone (`least_items`), or of which the baseline satisfied none, are not
+    tested, so as not to burden the others. The
     enumeration, which takes long, is done for those alone that the score test shows: it never shows more. Both p and
     the printed interval, which `Holds.shown` asks as well, allow for open trials.
     """
     sides = [both(test.candidate, test.baseline, test.items) for test in family]
-    quick = [_worst_p(s, exact=False) if len(s.candidate) >= least_items(s.epochs) else None for s in sides]
+    quick = [_worst_p(s, exact=False) if _is_testable(s) else None for s in sides]
     p_values = [
         p if adjusted is None or adjusted > ALPHA or len(s.candidate) > _EXACT_MOST else _worst_p(s)
         for s, p, adjusted in zip(sides, quick, adjust(quick, by), strict=True)
@@ -307,6 +314,11 @@ def holding(family: Sequence[Challenge], by: Adjustment = stats.holm) -> tuple[H
         Holds(test.candidate.model, test.kind, test.part, _tested(s, p), p, s.epochs, loss)
         for test, s, p, loss in zip(family, sides, adjust(p_values, by), losses, strict=True)
     )
+
+
+def _is_testable(sides: Shared) -> bool:
+    """Whether there are enough items, and something that the candidate could do worse at."""
+    return len(sides.candidate) >= least_items(sides.epochs) and any(sides.baseline)
 
 
 def _worst_p(sides: Shared, *, exact: bool = True) -> float | None:
@@ -325,7 +337,8 @@ def _least_loss_p(sides: Shared) -> float | None:
 
 def _tested(sides: Shared, p_value: float | None) -> Estimate:
     if p_value is None:
-        return no_estimate(TOO_FEW, 1 - 2 * ALPHA, "Tango score", len(sides.candidate))
+        why = TOO_FEW if any(sides.baseline) or not sides.baseline else NOTHING_TO_LOSE
+        return no_estimate(why, 1 - 2 * ALPHA, "Tango score", len(sides.candidate))
     return paired_difference(sides, 1 - 2 * ALPHA)
 
 

@@ -124,7 +124,7 @@ def _dearer_gains(standing: Standing) -> Signal:
         evidence.append(Evidence(what, gain, "points", "same items", p))
         states.append(_gained(gain, p))
         toward = toward or (side.model if states[-1] == "shown" else None)
-        settles = settles or _to_separate(shared, part)
+        settles = settles or _to_separate(shared, part, len(sides))
     state = any_of(states)
     evidence += standing.unplaced
     return made(state, tuple(evidence), settles if state == "not enough data" else "", toward=toward)
@@ -136,10 +136,10 @@ def _gained(gain: Estimate, p_value: float | None) -> State:
     return "not enough data" if state == "shown" and not tested else state
 
 
-def _to_separate(sides: Shared, part: str) -> str:
+def _to_separate(sides: Shared, part: str, tests: int) -> str:
     counts = stats.discordance(sides.candidate, sides.baseline)
     worth = stats.paired_worth(sides.candidate, sides.baseline, sides.epochs)
-    needed = stats.items_to_separate(counts.gain, counts.loss, counts.n, worth=worth)
+    needed = stats.items_to_separate(counts.gain, counts.loss, counts.n, 1 - ALPHA / tests, worth)
     if needed is None or counts.gain <= counts.loss:
         return f"more {part}: those here show no gain, and cannot exclude one of {MARGIN * 100:.0f} points"
     return f"about {max(needed, counts.n + 1):,} {part} for an 80% chance, if the difference stays ({counts.n:,} now)"

@@ -118,9 +118,10 @@ def _print(analysis: "Analysis", hidden: "Redaction") -> None:
     from evalkit.cli.terminal import console
     from evalkit.report import COMPARISON, build_report
 
-    if analysis.simulated:
+    report = build_report(analysis, COMPARISON)
+    if report.simulated:
         say("SIMULATED")
-    say(hidden.name(build_report(analysis, COMPARISON).sections[0].heading) + ".")
+    say(hidden.name(report.sections[0].heading) + ".")
     console().print(_table(analysis, console().width, hidden))
     then = analysis.baseline
     for line in (*((*then.differs, *then.warnings) if then else ()), *hidden.notes):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from evalkit.analysis.sweep import HARDLY_WORSE
 from evalkit.models import display_name
 from evalkit.sections.signals import figures, ordered
 from evalkit.wording import UNKNOWN, estimated, interval, listing, money, number, percent, plural, sentence, value
@@ -67,7 +68,7 @@ def production_lines(logged: "Production") -> Iterator[str]:
 def _moves(logged: "Production") -> Iterator[str]:
     found, of = logged.moved, plural(logged.requests, "request")
     cheaper = "model that the run's rates make cheaper" if logged.by_other_rates else "cheaper model"
-    yield f"  a {cheaper} has been shown to handle {percent(found.share.value)} of {of}"
+    yield f"  a {cheaper} is shown to be {HARDLY_WORSE} on {percent(found.share.value)} of {of}"
     models = {model for move in found.moves for model in (move.current, move.toward)}
     together: dict[tuple[object, ...], list[Move]] = defaultdict(list)
     for move in found.moves:
@@ -77,11 +78,10 @@ def _moves(logged: "Production") -> Iterator[str]:
     yield f"    {found.kept:,} not shown"
     if found.worse:
         yield (
-            f"    {found.worse:,} on parts that a cheaper model is shown to handle, and shown to be worse on the items"
-            " with several of the things they say"
+            f"    {found.worse:,} on parts where one is, and looks worse on items with several of the things they say"
         )
     if found.no_cheaper:
-        yield f"    {found.no_cheaper:,} on parts where a model shown to handle them is not shown to cost less for them"
+        yield f"    {found.no_cheaper:,} on parts where one is, and is not shown to cost less for them"
     for reason, count in found.unmapped.items():
         yield f"    {count:,} unmapped: {reason}"
     yield f"    ({found.mapping})"

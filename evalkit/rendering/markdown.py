@@ -16,7 +16,7 @@ from evalkit.blocks import (
     Table,
     Text,
 )
-from evalkit.wording import NOT_MEASURED, UNKNOWN, UNPRICED, shorten, visible
+from evalkit.wording import NOT_MEASURED, UNKNOWN, UNPRICED, plural, shorten, visible
 
 MOST_ROWS = 8
 _MOST_SENTENCES = 12
@@ -55,7 +55,7 @@ def _fitting(parts: list[str], footer: str) -> list[str]:
     for kept, part in enumerate(parts):
         room -= len(part) + 2
         if room < 0:
-            return [*parts[:kept], f"{len(parts) - kept} parts more in the full report.", footer]
+            return [*parts[:kept], f"{plural(len(parts) - kept, 'part')} more in the full report.", footer]
     return [*parts, footer]
 
 

@@ -314,9 +314,12 @@ def _weight(analysis: Analysis) -> str:
 def _judge_cost(grading: Grading) -> str:
     if grading.judge_usd is None and not grading.judge_attempts:
         return "not known: the grades were imported"
+    usd = money(grading.judge_usd)
+    if 0 < grading.judge_unpriced_attempts < grading.judge_attempts:
+        usd = f"at least {money(grading.judge_known_usd)}, with {grading.judge_unpriced_attempts:,} unpriced,"
     lost = f", {grading.judge_lost_attempts:,} without an end" if grading.judge_lost_attempts else ""
     return (
-        f"{money(grading.judge_usd)} for {plural(grading.judge_attempts, 'attempt')}, "
+        f"{usd} for {plural(grading.judge_attempts, 'attempt')}, "
         f"{grading.judge_failed_attempts:,} of them failed{lost}; not part of any production cost above"
     )
 

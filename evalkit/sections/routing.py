@@ -9,6 +9,7 @@ from evalkit.analysis.sweep import HARDLY_WORSE
 from evalkit.blocks import Block, Cell, Column, Note, Paragraph, Row, Section, Table, strong, table, words
 from evalkit.chart_blocks import Axis, Series
 from evalkit.pairing import compare, reserve
+from evalkit.routing.decide import NOTABLE
 from evalkit.series import lineup, policy
 from evalkit.stats import Estimate
 from evalkit.wording import (
@@ -76,11 +77,12 @@ def heading(analysis: Analysis, routing: Routing) -> str:
     if decision.short_of_bar:
         what = (" that costs", "clears") if decision.verdict == "keep" else (" is shown both to cost", "and to clear")
         return f"{at} router{what[0]} less than {single} {what[1]} {stated(analysis.decision.bar)}"
+    if not decision.compared:
+        return "No router could be tried on these items"
     if decision.verdict == "keep":
-        return (
-            f"{at} router is cheaper than {single}" if decision.compared else "No router could be tried on these items"
-        )
-    return f"{at} router is shown to be cheaper than {single} on {plural(routing.items, 'item')}"
+        return f"{at} router is {NOTABLE:.0%} cheaper than {single}"
+    notably = f"{NOTABLE:.0%} " * any(each.shown for each in routing.values)
+    return f"{at} router is shown to be {notably}cheaper than {single} on {plural(routing.items, 'item')}"
 
 
 def _other_pick(analysis: Analysis, routing: Routing) -> bool:

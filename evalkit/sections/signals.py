@@ -100,7 +100,8 @@ def heading(signals: Sequence[Signal], models: Sequence[str] = ()) -> str:
         rest = f"; {open_} of {len(signals)} lack data" if open_ else ""
         if open_ == len(signals):
             return f"No signal can be read: {plural(open_, 'signal')} lack data"
-        return f"Nothing speaks for another model than {display_name(signals[0].current, models)}{rest}"
+        read = plural(len(signals) - open_, "signal")
+        return f"None of the {read} speaks for another model than {display_name(signals[0].current, models)}{rest}"
     count = f"{len(shown)} of {plural(len(signals), 'signal')}"
     found = next(_findings(shown, models), None)
     if found is not None:

@@ -130,9 +130,10 @@ class ClusterDesign(Plain):
 
     `icc`: intraclass correlation in [0, 1], None where it cannot be estimated (all trials alike, or one
     item). `inflation`: the design effect, >= 1, None where icc is None. `n_eff`: trials of one per item that
-    carry the same evidence, from the number of items to the number of trials; before the small-sample
-    adjustment. `items`, `trials`: counts. `repeated`: whether any item has more than one trial. `share`: the rate
-    that this is the evidence of.
+    carry the same evidence, from the number of items to the number of trials; where every trial counts alike and
+    some items have far more, from that of as many even ones (Kish 1965). Before the small-sample adjustment.
+    `items`, `trials`: counts. `repeated`: whether any item has more than one trial. `share`: the rate that this is
+    the evidence of.
     """
 
     icc: float | None
@@ -184,7 +185,8 @@ def cluster_design(successes_per_item: Values, trials_per_item: Values, unit: Un
     else:  # variance of the mean of item means, over that of one trial
         share = float((x / sizes).mean())
         inflation = trials * float(((1 + (sizes - 1) * icc) / sizes).sum()) / items**2
-    n_eff = min(max(trials / inflation, items), trials)
+    least = items if unit == "item" or even else trials * trials / float((sizes * sizes).sum())
+    n_eff = min(max(trials / inflation, least), trials)
     return ClusterDesign(icc, inflation, n_eff, items, int(trials), repeated, share)
 
 

@@ -226,6 +226,31 @@ def test_a_design_needs_items_and_trials() -> None:
         cluster_design([1, 0], [1, 0])
 
 
+@pytest.mark.parametrize("few", [1.2, None])
+def test_a_rate_over_users_of_unlike_activity_covers(few: float | None) -> None:
+    """Some users of 200 send most requests (Pareto), or all send as many: the pooled rate is that of requests."""
+    covered, effective, sets = 0, [], 400
+    for seed in range(sets):
+        rng = np.random.default_rng(seed)
+        sizes = np.full(200, 10) if few is None else np.minimum(1 + (rng.pareto(few, 200) * 3).astype(int), 400)
+        passed = rng.binomial(sizes, rng.beta(1, 4, 200))
+        found = rate_clustered(passed, sizes)
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= 0.2 <= found.high
+        effective.append(cluster_design(passed, sizes).n_eff)
+    assert covered / sets >= 0.93  # 0.86 where n_eff is never less than the users
+    assert (np.mean(effective) < 200) == (few is not None)
+
+
+def test_items_that_are_alike_within_weigh_as_many_even_ones() -> None:
+    """Each of three shows one thing however often: worth N^2 / sum n_i^2 items where trials count alike, else three."""
+    design = cluster_design([6, 0, 1], [6, 2, 1])
+    assert (design.icc, design.n_eff) == (1, pytest.approx(81 / 41))
+    assert cluster_design([6, 0, 1], [6, 2, 1], "item").n_eff == 3
+    assert cluster_design([2, 0, 2], [2, 2, 2]).n_eff == 3
+
+
 def test_uneven_clusters_follow_the_anova_formula() -> None:
     x, m = [1, 4, 0, 2], [2, 4, 3, 2]
     total, trials, k = sum(x), sum(m), len(x)
