@@ -31,7 +31,8 @@ from evalkit import __version__, worker_rows
 from evalkit.analysis import analyze
 from evalkit.analysis.sessions import session_results
 from evalkit.analysis.workers import worker_results, worker_warnings
-from evalkit.cli import main
+from evalkit.cli import main, report_files
+from evalkit.cli.report import _print_summary
 from evalkit.config import Config
 from evalkit.error_kinds import LOST
 from evalkit.errors import InfrastructureError, UsageError
@@ -39,10 +40,12 @@ from evalkit.executors import ray, ray_access, ray_cluster, ray_worker
 from evalkit.executors.budget import Budget
 from evalkit.executors.ending import NO_WORKER, raise_if_stopped
 from evalkit.executors.local import cost_of
+from evalkit.forms import files_of
 from evalkit.in_flight import MOST, PER_WORKER, workers_for, workers_on
 from evalkit.merging import merge
 from evalkit.providers import Provider
 from evalkit.records import AttemptStart, Reply, Request, Snapshot, TrialKey
+from evalkit.redaction import Redaction
 from evalkit.session_records import Session, Worker
 from evalkit.standstill import STALL_S
 from evalkit.stats import larger_p
@@ -90,6 +93,20 @@ def test_a_slow_worker_is_named_with_the_figures_that_show_it() -> None:
     assert "Worker 1 on host-1 was slower" in text
     assert "Clocks by worker" in text
     assert "sent by 3 workers on 3 nodes" in text
+
+
+def test_files_name_no_machine_of_a_cluster_and_the_terminal_does(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = cluster_run([spread(30, 2.0, 1), spread(30, 1.0, 2), spread(30, 1.0, 3)])
+    analysis, hidden = analyze(seen), Redaction()
+    shown = report_files.shown(analysis, seen, hidden, Path("r.db"))
+    made = [
+        str(text) for name in ("r.html", "r.md", "r.json", "r.csv") for text in files_of(Path(name), shown).values()
+    ]
+    assert len(made) >= 4
+    assert not [text for text in made if "host-" in text]
+    assert "Worker 1 on machine 1 was slower" in page(shown.analysis)
+    _print_summary(replace(shown.analysis, workers=analysis.workers), hidden)
+    assert "worker 1 on host-1 was slower with" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,12 @@ def worker_results(snapshot: Snapshot) -> tuple[WorkerResult, ...]:
     return _adjusted(results)
 
 
+def without_hosts(workers: Sequence[WorkerResult]) -> tuple[WorkerResult, ...]:
+    """The same with their machines numbered, for whoever is to learn nothing of what these are called."""
+    hosts = list(dict.fromkeys(worker.host for worker in workers))
+    return tuple(replace(worker, host=f"machine {hosts.index(worker.host) + 1}") for worker in workers)
+
+
 def _result(worker: Worker, own: Sequence[Attempt], by_model: Mapping[str, Sequence[Attempt]]) -> WorkerResult:
     return WorkerResult(
         id=worker.id,

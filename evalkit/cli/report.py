@@ -1,5 +1,6 @@
 """`evalkit report`: the answer, in the forms that the endings name, and in short on the terminal."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,7 +96,7 @@ def report(
     shown = report_files.shown(analysis, snapshot, hidden, path)
     written = report_files.write(paths, shown)
     if not quiet and not as_json:
-        _print_summary(shown.analysis, hidden)
+        _print_summary(replace(shown.analysis, workers=analysis.workers), hidden)  # who runs it may know the machines
     report_files.tell(written, to_stderr=as_json, quiet=quiet)
     if as_json:
         typer.echo(shown.json, nl=False)

@@ -50,11 +50,13 @@ def redaction(patterns: Sequence[str] | None, no_outputs: bool) -> "Redaction":
 
 
 def shown(analysis: "Analysis", snapshot: "Snapshot", hidden: "Redaction", path: Path) -> "Shown":
-    """The run of a file as it may be seen; of where the file is only its name."""
+    """The run of a file as it may be seen; of where the file is only its name, and of machines only how many."""
+    from evalkit.analysis.workers import without_hosts
     from evalkit.forms import Shown
     from evalkit.redaction import withheld
 
-    return Shown(withheld(analysis, hidden), snapshot, hidden, run_file=path.name)
+    seen = replace(analysis, workers=without_hosts(analysis.workers))
+    return Shown(withheld(seen, hidden), snapshot, hidden, run_file=path.name)
 
 
 def write(paths: Sequence[Path], report: "Shown") -> Mapping[Path, Sequence[Path]]:

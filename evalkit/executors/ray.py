@@ -153,10 +153,9 @@ class Pool:
             if isinstance(error, self._ray.exceptions.RayTaskError):
                 raise  # a bug of ours, with its traceback
             self._lose(worker, type(error).__name__)
-            why = f"{worker.name} was lost ({worker.gone}) before it had told the answer, which may have been billed"
-            return Reply(
-                "errored", None, error_type=LOST, error_message=why, retryable=True, worker_id=worker.record.id
-            )
+            number = worker.record.id  # and not its machine: this is told in reports
+            why = f"worker {number} was lost ({worker.gone}) before it had told the answer, which may have been billed"
+            return Reply("errored", None, error_type=LOST, error_message=why, retryable=True, worker_id=number)
         finally:
             worker.under_way -= 1
         return replace(reply, worker_id=worker.record.id)
