@@ -40,11 +40,11 @@ class UsageLine(StrictModel):
     difficulty: Difficulty | None = None
     tags: tuple[_Name, ...] | None = None
 
-    @field_validator("timestamp")
+    @field_validator("timestamp", mode="before")
     @classmethod
-    def _is_a_moment(cls, text: str) -> str:
+    def _is_a_moment(cls, text: object) -> object:
         try:
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(str(text) if isinstance(text, str) else "")
         except ValueError as error:
             raise ValueError(f"'timestamp' is {text!r}; write ISO 8601, as 2026-11-02T10:00:00Z") from error
         if moment.tzinfo is None:

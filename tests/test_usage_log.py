@@ -56,6 +56,7 @@ def weekly(weeks: int, users: int = 5, grow: float = 1.0, **fields: Any) -> list
         ('{"timestamp": "2026-09-01T10:00:00Z", "modell": "x"}', "unknown key 'modell'", "did you mean 'model'?"),
         ('{"model": "x"}', "key 'timestamp' is missing", "add it"),
         ('{"timestamp": "yesterday", "model": "x"}', "'timestamp' is 'yesterday'", "write ISO 8601"),
+        ('{"timestamp": 1756720000, "model": "x"}', "'timestamp' is 1756720000", "write ISO 8601"),
         ('{"timestamp": "2026-09-01T10:00:00", "model": "x"}', "has no time zone", "end it in Z"),
         ('{"timestamp": "0001-01-01T00:00:00+14:00", "model": "x"}', "'timestamp' is", "the year"),
         ('{"timestamp": "2026-09-01T10:00:00Z", "model": " "}', "is blank", "write something"),
