@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from evalkit.grader_names import judge_of
 from evalkit.panel import JudgeContext
-from evalkit.records import Round, Snapshot
+from evalkit.records import Snapshot
 
 RECORDED_AS = "judge_prompt_sha256"
 """Where a judge's joining says how it is asked."""
@@ -16,9 +16,9 @@ def content(prompt_sha256: str, context: JudgeContext) -> Mapping[str, str]:
     return {RECORDED_AS: prompt_sha256, _CONTEXT: context}
 
 
-def context_of(snapshot: Snapshot, round_: Round | None) -> JudgeContext | None:
+def context_of(snapshot: Snapshot, round_id: int) -> JudgeContext | None:
     """What the judges of a round read beside an output; None where that is not on record."""
-    joined = [e.content for e in snapshot.events if round_ and (e.kind, e.round_id) == ("joined", round_.id)]
+    joined = [e.content for e in snapshot.events if (e.kind, e.round_id) == ("joined", round_id)]
     return next((content[_CONTEXT] for content in joined if _CONTEXT in content), None)
 
 

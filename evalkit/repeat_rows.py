@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable
 
+from evalkit.analysis.graded_by import HowAsked
 from evalkit.analysis.preferred import PEOPLE
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Span, Text, code, words
@@ -35,10 +36,11 @@ def _runs(analysis: Analysis) -> Iterable[list[str]]:
 
 
 def _streamed(analysis: Analysis) -> int | None:
-    """How many items had nothing in a batch, of those that were sent; None if none had."""
-    sent = [[o.batched for o in item.outputs if o.attempts] for item in analysis.outputs]
-    streamed = sum(not any(batched) for batched in sent if batched)
-    return streamed if any(map(any, sent)) else None
+    """How many of the items that are back had nothing in a batch; None where no batch was made."""
+    if not any(session.executor == "batch" and session.attempts for session in analysis.sessions):
+        return None
+    back = [[o.batched for o in item.outputs if o.outcome is not None] for item in analysis.outputs]
+    return sum(not any(batched) for batched in back if batched)
 
 
 def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
@@ -51,10 +53,11 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
     if grading.grades and not grading.judges and not grading.people:
         yield ["evalkit", "grade", file, "--by", "checks"]
     comparing = tuple(grader for grader in compared if grader != PEOPLE)
-    for judges, pairs in ((grading.judges, []), (comparing, ["--side-by-side"])):
+    one_by_one, in_pairs = (grading.judges, grading.judged), (comparing, grading.compared)
+    for (judges, how), pairs in ((one_by_one, []), (in_pairs, ["--side-by-side"])):
         if judges:
             named = (part for judge in judges for part in ("--judge", judge))
-            yield ["evalkit", "grade", file, "--by", "judges", *named, *_asked(analysis, judges), *pairs, *seen]
+            yield ["evalkit", "grade", file, "--by", "judges", *named, *_asked(analysis, judges, how), *pairs, *seen]
     if grading.people:
         pairs = ["--side-by-side"] if PEOPLE in compared else []
         asked = ["--ask-author"] if grading.asked_author or analysis.blinding else []
@@ -67,11 +70,11 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
             yield ["evalkit", "grade", file, "--by", "people", *wish, *pairs, *asked, *seen]
 
 
-def _asked(analysis: Analysis, judges: Iterable[str]) -> Iterable[str]:
+def _asked(analysis: Analysis, judges: Iterable[str], how: HowAsked) -> Iterable[str]:
     """How judges were asked, as far as it is on record, and of the server that the outputs came from."""
-    yield from ("--judge-repeats", str(analysis.grading.judge_repeats))
-    if analysis.grading.judge_context is not None:
-        yield from ("--judge-context", analysis.grading.judge_context)
+    yield from ("--judge-repeats", str(how.repeats))
+    if how.context is not None:
+        yield from ("--judge-context", how.context)
     if any(same_model(judge, model) for judge in judges for model in analysis.spec.models):
         yield "--allow-own-judge"
     if not analysis.spec.imported:

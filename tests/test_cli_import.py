@@ -120,6 +120,13 @@ def test_merged_imports_are_repeated_by_all_their_files(project: Project) -> Non
     assert snapshot(project.folder / run_file(merged)).spec.sha256 == merged.sha256
     older = replace(merged, dataset_files=())
     assert len(commands_of_import(older)) == 1
+    (project.folder / "d.jsonl").write_text(json.dumps({"item_id": "i", "model": "m-d", "output": "short"}) + "\n")
+    assert project.run("import", "d.jsonl", "--rubric", "rubrics/team.yaml", "-o", "d.db") == 0
+    for step in (("c.db", "d.db", "-o", "in-steps.db"), ("a.db", "b.db", "d.db", "-o", "at-once.db")):
+        assert project.run("merge", *step) == 0, project.err
+    steps, once = (snapshot(project.folder / f"{name}.db").spec for name in ("in-steps", "at-once"))
+    assert (steps.sha256, steps.dataset_files) == (once.sha256, once.dataset_files)
+    assert steps.sha256 != merged.sha256
 
 
 def grade(level: int | None, grader: str = "ann", kind: str = "human", criterion: str = "ok") -> dict[str, Any]:

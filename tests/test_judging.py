@@ -19,6 +19,7 @@ from test_run import MODELS, command, run_files, snapshot, write_tiny
 
 from evalkit.analysis import analyze
 from evalkit.analysis.agreements import OVERALL
+from evalkit.analysis.graded_by import HowAsked
 from evalkit.cli import main
 from evalkit.errors import ExitCode
 from evalkit.grade import REUSED, judge_bill, open_round, own_judges, preview_round
@@ -335,7 +336,7 @@ def test_another_context_is_another_question_in_another_round(made: Callable[...
         assert grade(path, server.url, *by(OTHER), "--judge-context", context) == 0
         assert len(server.messages()) == 12
         assert {str(body).count("<document name=") for body in server.messages()} == {passages}
-        assert analyze(snapshot()).grading.judge_context == context
+        assert analyze(snapshot()).grading.judged == HowAsked(1, context)
     assert grade(path, server.url, *by(OTHER)) == 0
     assert len(snapshot().rounds) == 3, "evidence is what is asked for unless told otherwise"
 

@@ -4,7 +4,7 @@ import re
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from analysis_builders import Book, answered, spec
@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from evalkit.analysis import analyze
 from evalkit.analysis.agreements import OVERALL
+from evalkit.analysis.graded_by import HowAsked
 from evalkit.analysis.pair_results import Baseline
 from evalkit.analysis.per_model import QUANTILES
 from evalkit.analysis.preferred import Preferred
@@ -23,6 +24,7 @@ from evalkit.analysis.priced_otherwise import FAST, IN_REGION, OTHER
 from evalkit.analysis.reliability import Leniency
 from evalkit.analysis.results import Analysis, Counts
 from evalkit.analysis.robust_results import Stability
+from evalkit.analysis.sessions import SessionResult
 from evalkit.blocks import (
     Definitions,
     Facts,
@@ -222,6 +224,17 @@ def test_the_heading_follows_the_flag(colour: str, heading: str) -> None:
     flag = AgreementFlag(colour, ("because.",))
     found = tuple(replace(a, flag=flag) for a in analysis.agreement)
     assert section(replace(analysis, agreement=found), "graders").heading.startswith(heading)
+
+
+def test_what_judges_alone_agree_on_is_not_said_of_people() -> None:
+    """What people were asked about for what a judge had said is no measure of either."""
+    analysis = made("people_and_judge")
+    flag = AgreementFlag("green", ("because.",))
+    alone = tuple(replace(a, graders=("judge a", "judge b"), flag=flag) for a in analysis.agreement)
+    part = section(replace(analysis, agreement=alone, grading=replace(analysis.grading, picked=True)), "graders")
+    assert part.heading.startswith("The judges agree on the verdict: alpha")
+    assert plain_text(part.lede).startswith("2 judges, on the outputs that at least two of them graded.")
+    assert f"Not of {ADA} and {BEN}, who graded outputs for what a judge had said of them." in plain_text(part.lede)
 
 
 def test_agreement_without_alpha_says_why() -> None:
@@ -645,17 +658,34 @@ def test_the_command_names_a_rubric_that_is_not_the_datasets_own_and_how_request
     assert not {"--rubric", "--cache"} & set(again), "taken from the run that its items were chosen from"
 
 
+def session_of(executor: str) -> SessionResult:
+    counts = dict.fromkeys(("failed", "lost", "judging", "reused", "connections", "timed", "left_out"), 0)
+    times = dict.fromkeys(
+        ("in_flight", "service_s", "felt_s", "queued_s", "lag_p99_s", "lag_max_s", "stood_s"),
+        cast("float | None", None),
+    )
+    return SessionResult(
+        id=1, started_at="2026-11-02", executor=executor, concurrency=8, ended=True, attempts=60, **counts, **times
+    )
+
+
 @pytest.mark.parametrize(("streamed", "sample"), [(3, ["--latency-sample", "3"]), (0, []), (60, None)])
 def test_a_run_in_batches_is_repeated_in_batches_with_as_many_items_beside_them(
     streamed: int, sample: list[str] | None
 ) -> None:
-    """Streamed it would cost twice as much; an item that nothing was sent for is in no sample."""
+    """Streamed it would cost twice as much; what is still in a batch is in no sample."""
     analysis = made("whole")
     items = tuple(
-        replace(item, outputs=tuple(replace(o, batched=n >= streamed, attempts=int(n < 50)) for o in item.outputs))
+        replace(
+            item,
+            outputs=tuple(
+                replace(o, batched=n >= streamed, outcome="answered" if n < 50 else None) for o in item.outputs
+            ),
+        )
         for n, item in enumerate(analysis.outputs)
     )
-    run = commands(replace(analysis, outputs=items))[0]
+    sent = (session_of("local" if sample is None else "batch"), replace(session_of("batch"), attempts=0, judging=9))
+    run = commands(replace(analysis, outputs=items, sessions=sent))[0]
     assert run[run.index("10000") + 1 :] == ([] if sample is None else ["--executor", "batch", *sample])
 
 
@@ -670,7 +700,10 @@ def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() ->
         ["evalkit", "grade", file, "--by", "judges", "--judge", "a b", "--judge-repeats", "1", "--no-blind"],
         ["evalkit", "grade", file, "--by", "people", "--no-blind"],
     ]
-    asked = replace(analysis.grading, judge_repeats=3, judge_context="full")
+    asked = replace(analysis.grading, judged=HowAsked(3, "full"), compared=HowAsked(2, "reference"))
+    pairs = (Preferred(JUDGE_MODEL, SONNET, HAIKU, 9, 3, 5, 1, paired_rates(5, 3, 9), 1.0),)
+    _, _, compared, _ = commands(replace(analysis, grading=asked, preferred=pairs))
+    assert compared[7:] == ["--judge-repeats", "2", "--judge-context", "reference", "--side-by-side"]
     gateway = replace(analysis.spec, endpoint="https://gateway.example/anthropic")
     (again,) = commands(replace(analysis, grading=asked, spec=gateway))[1:-1]
     assert again[5:] == [

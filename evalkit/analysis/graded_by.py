@@ -10,6 +10,15 @@ from evalkit.rubric import Aggregate
 
 
 @dataclass(frozen=True)
+class HowAsked:
+    """How judges were asked in a round: how often each the same, and what it read beside an output, None where that is
+    not on record."""
+
+    repeats: int = 1
+    context: JudgeContext | None = None
+
+
+@dataclass(frozen=True)
 class Grading:
     """Who graded, whether blind, and what it took. `judge_usd` is kept apart from production cost, None where one of
     the requests is unpriced; `judge_known_usd` is that of the others. `round_usd` is that of one round, the one that
@@ -26,8 +35,7 @@ class Grading:
     `told_apart`: the items of which the judge had told any models apart by then, and none that was drawn from others.
     `sample`: about how many outputs people were asked to grade, `overlap`: how many of them an item; None for all.
     `repeat_share`: the share that came to them a second time, None where nothing was declared; `asked_author`: whether
-    they were to say who wrote it. `judge_repeats`: how often each judge said its own, `judge_context`: what it read
-    beside an output, None where that is not on record.
+    they were to say who wrote it. `judged`, `compared`: how judges were asked for grades, and for what they prefer.
     """
 
     round: Round | None
@@ -60,5 +68,5 @@ class Grading:
     judge_known_usd: float = 0.0
     judge_unpriced_attempts: int = 0
     judge_lost_attempts: int = 0
-    judge_repeats: int = 1
-    judge_context: JudgeContext | None = None
+    judged: HowAsked = HowAsked()
+    compared: HowAsked = HowAsked()

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import fsum
 
 from evalkit.analysis.counting_round import current_round
-from evalkit.analysis.graded_by import Grading
+from evalkit.analysis.graded_by import Grading, HowAsked
 from evalkit.analysis.trials import TrialResult
 from evalkit.analysis.views import dropped_judges
 from evalkit.grader_names import JUDGE, judge_of, kind_of, repeat_of
@@ -77,9 +77,17 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         repeat_share=settings.repeat_share if round_ is not None and declared(snapshot, round_.id) else None,
         asked_author=settings.ask_author,
         judge_lost_attempts=sum(a.outcome is None for a in attempts),
-        judge_repeats=max(map(repeat_of, said | {p.grader for p in snapshot.preferences}), default=1),
-        judge_context=context_of(snapshot, round_ or next(reversed(snapshot.rounds), None)),
+        judged=_asked(snapshot, ((g.round_id, g.grader) for g in grades)),
+        compared=_asked(snapshot, ((p.round_id, p.grader) for p in snapshot.preferences)),
     )
+
+
+def _asked(snapshot: Snapshot, said: Iterable[tuple[int, str]]) -> HowAsked:
+    """How the judges were asked who said something in rounds, in the newest of these."""
+    by_judges = [(round_id, grader) for round_id, grader in said if kind_of(grader) == "judge"]
+    newest = max((round_id for round_id, _ in by_judges), default=0)
+    repeats = max((repeat_of(grader) for round_id, grader in by_judges if round_id == newest), default=1)
+    return HowAsked(repeats, context_of(snapshot, newest))
 
 
 def _answered_by(snapshot: Snapshot, judges: Collection[str]) -> Mapping[str, Mapping[str, Mapping[str, int]]]:

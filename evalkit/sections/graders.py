@@ -24,7 +24,7 @@ from evalkit.chart_blocks import (
     Axis,
     Series,
 )
-from evalkit.grader_names import JUDGE, judge_of
+from evalkit.grader_names import JUDGE, judge_of, kind_of
 from evalkit.series import lineup
 from evalkit.stats import Estimate, JudgeAccuracy
 from evalkit.wording import Format, doubt, estimated, listing, p_value, plural, sentence, value
@@ -51,10 +51,13 @@ def build(analysis: Analysis) -> Section | None:
 def _compared(analysis: Analysis) -> str:
     if not analysis.agreement:
         return "Verdicts of judges, held against those of people on the outputs that both graded."
-    graders = plural(max(len(a.graders) for a in analysis.agreement), "grader")
+    named = dict.fromkeys(grader for a in analysis.agreement for grader in a.graders)
+    graders = plural(max(len(a.graders) for a in analysis.agreement), _whom(named)[:-1])
     counted = {judge_of(grader) for grader in analysis.grading.graders}
-    others = sorted({grader for a in analysis.agreement for grader in a.graders} - counted) if counted else []
+    others = sorted(set(named) - counted) if counted else []
     apart = f" {listing(others)} graded in a round that does not count, and agreement is of all." if others else ""
+    if analysis.grading.picked and (people := [name for name in analysis.grading.people if name not in named]):
+        apart += f" Not of {listing(people)}, who graded outputs for what a judge had said of them."
     return (
         f"{graders.capitalize()}, on the outputs that at least two of them graded. Alpha (Krippendorff) and AC (Gwet) "
         "are agreement beyond chance, 1 at most and 0 for guessing; raw agreement is not corrected and can be high by "
@@ -81,13 +84,17 @@ def _heading(analysis: Analysis) -> str:
         return "; ".join(_judge_finding(judge) for judge in analysis.judges) or "How far graders agree"
     alpha = overall.alpha
     if alpha.value is None:
-        return "How far the graders agree on the verdict cannot be said"
-    seen = f"alpha {estimated(alpha, 'coefficient')}"
+        return f"How far the {_whom(overall.graders)} agree on the verdict cannot be said"
+    whom, seen = _whom(overall.graders), f"alpha {estimated(alpha, 'coefficient')}"
     return {
-        "green": f"The graders agree on the verdict: {seen}",
+        "green": f"The {whom} agree on the verdict: {seen}",
         "amber": f"Agreement on the verdict allows tentative conclusions only: {seen}",
-        "red": f"The graders are not shown to agree on the verdict: {seen}",
+        "red": f"The {whom} are not shown to agree on the verdict: {seen}",
     }[overall.flag.colour]
+
+
+def _whom(graders: Iterable[str]) -> str:
+    return "judges" if all(kind_of(grader) == "judge" for grader in graders) else "graders"
 
 
 def _judge_finding(judge: JudgeValidity) -> str:

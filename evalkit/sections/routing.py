@@ -80,7 +80,7 @@ def heading(analysis: Analysis, routing: Routing) -> str:
     if not decision.compared:
         return "No router could be tried on these items"
     if decision.verdict == "keep":
-        return f"{at} router is {NOTABLE:.0%} cheaper than {single}"
+        return f"{at} router is {NOTABLE:.0%} cheaper in total than {single}"
     notably = f"{NOTABLE:.0%} " * any(each.shown for each in routing.values)
     return f"{at} router is shown to be {notably}cheaper than {single} on {plural(routing.items, 'item')}"
 
