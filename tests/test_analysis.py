@@ -434,7 +434,7 @@ def test_grading_is_paid_apart() -> None:
     unpriced = analyze(book.snapshot())
     assert unpriced.grading.judge_usd is None
     assert unpriced.grading.judge_known_usd == pytest.approx(0.003)
-    assert warned(unpriced, "1 request of the judge unpriced; that of the others alone is known.")
+    assert warned(unpriced, "1 request of the judge unpriced; grading costs more than is known.")
     alone = Book()
     alone.judging(alone.trial("a", answered(0.02), level=1), ended("answered", None))
     assert warned(analyze(alone.snapshot()), "1 request of the judge unpriced; the cost of grading is unknown.")

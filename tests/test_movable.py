@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -84,6 +85,15 @@ def test_a_request_moves_only_where_the_run_has_shown_it_for_all_that_it_says(
     assert found.kept == (outcome == "kept")
     assert found.worse == (outcome == "worse")
     assert found.unmapped == ({} if outcome in ("moves", "kept", "worse") else {outcome: 1})
+
+
+def test_a_week_without_a_line_is_told_beside_the_saving() -> None:
+    gap = timedelta(days=14), timedelta(days=21)
+    lines = read(*weekly(8, model=OPUS, difficulty="easy", input_tokens=1200))
+    left = tuple(one for one in lines if not gap[0] <= one.at - lines[0].at < gap[1])
+    whole, gappy = (production(log, tagged(), Prices()).saving for log in (lines, left))
+    assert not [text for text in whole.warnings if "no request in the week" in text]
+    assert "no request in the week of 2026-09-14, which counts as one without spending" in gappy.warnings
 
 
 def test_nothing_is_said_to_be_shown_of_parts_of_too_few_items() -> None:

@@ -47,14 +47,21 @@ def monthly_saving(
         return no_estimate(reason, 0.95, METHOD, len(weeks))
     shares = [1 - (move.cost_ratio.value or 0.0) for move in found.moves]
     weekly = [sum(share * spent[i][week] for i, share in enumerate(shares)) for week in weeks]
-    value, trend = mean(weekly) * WEEKS_A_MONTH, _trend(weekly)
+    value, told = mean(weekly) * WEEKS_A_MONTH, (*_gaps(lines, weeks), *_trend(weekly))
     spread = _spread(found.moves, spent, weeks)
     if spread is None or is_constant(np.array(weekly), abs(value)):
         few = "a cost ratio rests on too few items for an interval"
         why = few if spread is None else f"all {len(weeks)} weeks save the same"
-        return Estimate(value, None, None, 0.95, len(weeks), METHOD, (f"no interval: {why}", *trend))
+        return Estimate(value, None, None, 0.95, len(weeks), METHOD, (f"no interval: {why}", *told))
     half = float(t.isf(0.025, len(weeks) - 1)) * hypot(stdev(weekly) / sqrt(len(weeks)), spread) * WEEKS_A_MONTH
-    return Estimate(value, value - half, value + half, 0.95, len(weeks), METHOD, trend)
+    return Estimate(value, value - half, value + half, 0.95, len(weeks), METHOD, told)
+
+
+def _gaps(lines: Sequence[UsageLine], weeks: Sequence[date]) -> tuple[str, ...]:
+    """That nothing was logged in some weeks, which may be that nothing was sent or that nothing was written down."""
+    days = {line.at.date() for line in lines}
+    empty = [week.isoformat() for week in weeks if not any(week + timedelta(days=n) in days for n in range(7))]
+    return (f"no request in the week of {', '.join(empty)}, which counts as one without spending",) if empty else ()
 
 
 def _trend(weekly: Sequence[float]) -> tuple[str, ...]:

@@ -285,7 +285,7 @@ def _about_money(snapshot: Snapshot, models: Sequence[ModelResult], grading: Gra
     if grading.judge_usd is None and not grading.judge_attempts:
         yield "A judge's grades were imported; what they cost is not known."
     elif grading.judge_usd is None:
-        known = "that of the others alone is known" if grading.judge_known_usd else "the cost of grading is unknown"
+        known = "grading costs more than is known" if grading.judge_known_usd else "the cost of grading is unknown"
         yield f"{_plural(grading.judge_unpriced_attempts, 'request')} of the judge unpriced; {known}."
     elif any(a.grader is not None and a.cost_usd is None for a in snapshot.attempts):
         yield "Failed or lost requests of the judge may have been billed; the cost of grading is a lower bound."
