@@ -18,10 +18,12 @@ from typing import Any
 import anthropic
 import pytest
 from processes import Process
+from report_pages import plain_text, section
 from servers import BATCHES, FAST, Fault, Recorded, Spoil, independent, recorded, retired
 from test_run import MODELS, run_files, settled, snapshot, trial_of, write_tiny
 
 from evalkit.analysis import analyze
+from evalkit.blocks import Definitions
 from evalkit.cli import main
 from evalkit.errors import ExitCode
 from evalkit.executors import batch
@@ -606,6 +608,14 @@ def test_what_waits_in_batches_is_pending_and_not_lost(tiny: Path, server: Recor
     assert 0 < waiting < TRIALS
     assert sum(model.counts.pending for model in models) == waiting
     assert sum(model.lost_attempts + model.unknown_cost_attempts for model in models) == 0
+    analysis = analyze(snapshot())
+    assert sum(session.waiting for session in analysis.sessions) == waiting
+    assert sum(session.lost for session in analysis.sessions) == 0
+    method = section(analysis, "method").blocks[0]
+    assert isinstance(method, Definitions)
+    told = {term: plain_text(text) for term, text in method.rows}
+    assert f"{waiting} in batches that are not back" in told["Attempts"]
+    assert told["To repeat"].count("--executor batch") == 1
 
 
 # --- killed at every stage ------------------------------------------------------------------------------------

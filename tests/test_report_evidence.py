@@ -659,7 +659,7 @@ def test_the_command_names_a_rubric_that_is_not_the_datasets_own_and_how_request
 
 
 def session_of(executor: str) -> SessionResult:
-    counts = dict.fromkeys(("failed", "lost", "judging", "reused", "connections", "timed", "left_out"), 0)
+    counts = dict.fromkeys(("failed", "lost", "waiting", "judging", "reused", "connections", "timed", "left_out"), 0)
     times = dict.fromkeys(
         ("in_flight", "service_s", "felt_s", "queued_s", "lag_p99_s", "lag_max_s", "stood_s"),
         cast("float | None", None),

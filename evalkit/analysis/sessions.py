@@ -14,7 +14,8 @@ from evalkit.standstill import STALL_S, is_unclocked
 class SessionResult:
     """One invocation of a command that sent requests. Times are medians in seconds; None where nobody measured them.
 
-    `attempts` of production, `failed` and `lost` ones among them; `judging` ones are apart and in no other figure.
+    `attempts` of production, `failed`, `lost` and `waiting` ones (in a batch that is not back) among them; `judging`
+    ones are apart and in no other figure.
     `in_flight`: median of the requests under way when one was sent, itself included. `reused` of the `connections`
     that are known were open already. `service_s` is one answering attempt's own time, `felt_s` a user's, retries and
     waits included, `queued_s` the wait on our side before a request: in neither of the others. `lag_p99_s`: how late
@@ -30,6 +31,7 @@ class SessionResult:
     attempts: int
     failed: int
     lost: int
+    waiting: int
     judging: int
     in_flight: float | None
     reused: int
@@ -60,7 +62,10 @@ def session_results(snapshot: Snapshot) -> tuple[SessionResult, ...]:
         made[attempt.session_id].append(attempt)
     unfelt = frozenset(a.trial_id for a in snapshot.attempts if _is_unfelt(a))
     in_order = sorted(snapshot.sessions, key=lambda s: s.id)
-    return tuple(_result(session, made[session.id], _stood_s(session, snapshot), unfelt) for session in in_order)
+    return tuple(
+        _result(session, made[session.id], _stood_s(session, snapshot), unfelt, snapshot.in_batches)
+        for session in in_order
+    )
 
 
 def _stood_s(session: Session, snapshot: Snapshot) -> float | None:
@@ -72,7 +77,11 @@ def _stood_s(session: Session, snapshot: Snapshot) -> float | None:
 
 
 def _result(
-    session: Session, attempts: Sequence[Attempt], stood_s: float | None, unfelt: Collection[int]
+    session: Session,
+    attempts: Sequence[Attempt],
+    stood_s: float | None,
+    unfelt: Collection[int],
+    in_batches: Collection[int],
 ) -> SessionResult:
     """`unfelt`: trials of which nobody can say what their user felt, for an attempt of this or another session."""
     own = [attempt for attempt in attempts if attempt.grader is None]
@@ -86,7 +95,8 @@ def _result(
         ended=session.ended_at is not None,
         attempts=len(own),
         failed=sum(a.outcome == "errored" for a in own),
-        lost=sum(a.outcome is None for a in own),
+        lost=sum(a.outcome is None and a.id not in in_batches for a in own),
+        waiting=sum(a.id in in_batches for a in own),
         judging=len(attempts) - len(own),
         in_flight=_median(a.in_flight for a in own),
         reused=sum(reused),

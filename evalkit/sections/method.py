@@ -146,9 +146,11 @@ def _billed(analysis: Analysis) -> Iterable[tuple[str, Text]]:
             ("unknown_cost_attempts", "of unknown cost"),
         )
     ]
-    sent = sum(m.attempts for m in analysis.models)
+    waiting = 0 if analysis.sweep else sum(session.waiting for session in analysis.sessions)
+    sent = sum(m.attempts for m in analysis.models) + waiting
     if sent:
         parts = ", ".join(f"{count:,} {what}" for count, what in counts)
+        parts += f", {waiting:,} in batches that are not back" if waiting else ""
         at = "" if analysis.sweep is None else f" at {tokens(analysis.sweep.analysed)} tokens"
         yield "Attempts", words(f"{sent:,} of production{at}, {parts}; known costs are in every cost above")
 
