@@ -295,6 +295,13 @@ def test_headings_are_findings() -> None:
     )
     quiet = [replace(signal, state="not shown") for signal in signals]
     assert heading(quiet) == "None of the 10 signals speaks for another model than Sonnet 4.6"
+    for read, told in (
+        (1, "The one signal that can be read does not speak for another model than Sonnet 4.6; 9 of 10 lack data"),
+        (3, "None of the 3 signals that can be read speaks for another model than Sonnet 4.6; 7 of 10 lack data"),
+        (0, "No signal can be read: 10 signals lack data"),
+    ):
+        some = [replace(s, state="not enough data" if n >= read else s.state) for n, s in enumerate(quiet)]
+        assert heading(some) == told
     assert "3 of 10 lack data" in heading([*(replace(s, state="not enough data") for s in quiet[:3]), *quiet[3:]])
 
 

@@ -100,8 +100,11 @@ def heading(signals: Sequence[Signal], models: Sequence[str] = ()) -> str:
         rest = f"; {open_} of {len(signals)} lack data" if open_ else ""
         if open_ == len(signals):
             return f"No signal can be read: {plural(open_, 'signal')} lack data"
-        read = plural(len(signals) - open_, "signal")
-        return f"None of the {read} speaks for another model than {display_name(signals[0].current, models)}{rest}"
+        about = f"for another model than {display_name(signals[0].current, models)}{rest}"
+        if len(signals) - open_ == 1:
+            return f"The one signal that can be read does not speak {about}"
+        readable = " that can be read" if open_ else ""
+        return f"None of the {len(signals) - open_} signals{readable} speaks {about}"
     count = f"{len(shown)} of {plural(len(signals), 'signal')}"
     found = next(_findings(shown, models), None)
     if found is not None:
