@@ -15,12 +15,13 @@ from evalkit.rounds import REPEAT_SHARE
 def repeat_rows(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     """What to run for the same run, grades and page, with the names that run files have by default."""
     spec, earlier = analysis.spec, analysis.baseline
-    yield "To repeat", _commands(_runs(analysis))
+    yield "To repeat", (*_commands(_runs(analysis)), *_mixed(analysis))
     graded = list(_gradings(analysis, run_file(spec)))
     if graded:
         yield "To grade", _commands(graded)
     shown = earlier.command if earlier else shlex.join(["evalkit", "report", run_file(spec)])
-    yield "This report", words(code(f"{shown} --peek" if analysis.grading.open else shown))
+    peek = " --peek" if analysis.grading.open and "--peek" not in shown else ""
+    yield "This report", words(code(f"{shown}{peek}"))
 
 
 def _commands(commands: Iterable[list[str]]) -> Text:
@@ -36,11 +37,30 @@ def _runs(analysis: Analysis) -> Iterable[list[str]]:
 
 
 def _streamed(analysis: Analysis) -> int | None:
-    """How many of the items that are back had nothing in a batch; None where no batch was made."""
-    if not any(session.executor == "batch" and session.attempts for session in analysis.sessions):
+    """How many of the items that are back had nothing in a batch; None where no batch was made, or not of items."""
+    waiting = any(session.waiting for session in analysis.sessions)
+    if not waiting and (not any(map(any, _batched(analysis))) or _is_mixed(analysis)):
         return None
-    back = [[o.batched for o in item.outputs if o.outcome is not None] for item in analysis.outputs]
-    return sum(not any(batched) for batched in back if batched)
+    return sum(not any(batched) for batched in _batched(analysis))
+
+
+def _batched(analysis: Analysis) -> list[list[bool]]:
+    """By item that anything is back of, which of its outputs came from batches."""
+    back = ([o.batched for o in item.outputs if o.outcome is not None] for item in analysis.outputs)
+    return [of_item for of_item in back if of_item]
+
+
+def _is_mixed(analysis: Analysis) -> bool:
+    return any(len(set(batched)) > 1 for batched in _batched(analysis))
+
+
+def _mixed(analysis: Analysis) -> Iterable[Span]:
+    """That no one command sends an item's requests as they were sent, where some went in batches and others did not."""
+    if _is_mixed(analysis):
+        batched = [one for of_item in _batched(analysis) for one in of_item]
+        yield Span(
+            f" but {sum(batched):,} of {len(batched):,} answers came from batches, others of their items did not"
+        )
 
 
 def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from evalkit.analysis import analyze
 from evalkit.analysis.agreements import OVERALL
+from evalkit.analysis.estimates import estimates_of
 from evalkit.analysis.graded_by import HowAsked
 from evalkit.analysis.pair_results import Baseline
 from evalkit.analysis.per_model import QUANTILES
@@ -387,10 +388,11 @@ def test_only_who_was_shown_two_outputs_side_by_side_is_asked_so_again() -> None
 def test_a_round_that_only_compared_is_told_and_what_it_cost() -> None:
     whole = made("whole")
     compared = Preferred(JUDGE_MODEL, SONNET, HAIKU, 9, 3, 5, 1, paired_rates(5, 3, 9), 1.0)
-    analysis = replace(whole, preferred=(compared,), grading=replace(whole.grading, round=None, grades=0, judges=()))
-    rows = {term: plain_text(text) for block in section(analysis, "method").blocks if isinstance(block, Definitions)
-            for term, text in block.rows}  # fmt: skip
-    assert rows["Grading"] == f"no grades yet; compared side by side by {JUDGE_MODEL}"
+    analysis = replace(
+        whole, preferred=(compared,), grading=replace(whole.grading, round=None, grades=0, judges=(), rounds=1)
+    )
+    rows = method_rows(analysis)
+    assert rows["Grading"] == f"no grades yet in 1 round; compared side by side by {JUDGE_MODEL}"
     assert "attempts" in rows["Judge's cost"]
     (grade,) = commands(analysis)[1:-1]
     assert grade[3:] == ["--by", "judges", "--judge", JUDGE_MODEL, "--judge-repeats", "1", "--side-by-side"]
@@ -402,12 +404,13 @@ def test_the_methods_of_all_intervals_are_named_and_none_without_limits() -> Non
     unpriced = replace(first, cost_per_request=no_estimate("unpriced", 0.95, "a method of nothing shown"))
     edge = replace(others[0], pass_rate=replace(first.pass_rate, method="exact limits"))
     analysis = replace(whole, models=(unpriced, edge, *others[1:]))
-    rows = {term: plain_text(text) for block in section(analysis, "method").blocks if isinstance(block, Definitions)
-            for term, text in block.rows}  # fmt: skip
+    rows = method_rows(analysis)
     told = rows["Intervals"]
     assert "a method of nothing shown" not in told
     assert f"cost per request: {others[0].cost_per_request.method};" in told
     assert f"pass rate: {first.pass_rate.method} or {edge.pass_rate.method};" in told
+    shown = {e.method for e in estimates_of(whole) if e.low is not None or e.high is not None}
+    assert set(rows["Other intervals"].split("; ")) == {m for m in shown if m not in told}
 
 
 # --- retries ---------------------------------------------------------------------------------------------------
@@ -626,6 +629,11 @@ def test_calls_that_timed_out_are_counted_beside_the_clocks() -> None:
     assert render_html(replace(made("whole"), models=models))
 
 
+def method_rows(analysis: Analysis) -> dict[str, str]:
+    blocks = (block for block in section(analysis, "method").blocks if isinstance(block, Definitions))
+    return {term: plain_text(text) for block in blocks for term, text in block.rows}
+
+
 def commands(analysis: Analysis) -> list[list[str]]:
     text = re.findall(r"<code>(evalkit [^<]+)</code>", render_html(analysis))
     return [shlex.split(line.replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">")) for line in text]
@@ -656,6 +664,21 @@ def test_the_command_names_a_rubric_that_is_not_the_datasets_own_and_how_request
     chosen = replace(strict, condition={"rule": "unsatisfactory", "model": HAIKU, "run": "f" * 64})
     again = command_of_run(chosen)
     assert not {"--rubric", "--cache"} & set(again), "taken from the run that its items were chosen from"
+
+
+def test_a_run_whose_items_went_both_ways_says_that_no_command_sends_it_so() -> None:
+    analysis = made("whole")
+    items = tuple(
+        replace(item, outputs=tuple(replace(o, batched=o.model == OPUS, outcome="answered") for o in item.outputs))
+        for item in analysis.outputs
+    )
+    mixed = replace(analysis, outputs=items, sessions=(session_of("batch"),))
+    assert "--executor" not in commands(mixed)[0]
+    told = "but 60 of 180 answers came from batches, others of their items did not"
+    assert method_rows(mixed)["To repeat"].endswith(told)
+    assert told not in method_rows(analysis)["To repeat"]
+    waiting = replace(mixed, sessions=(replace(session_of("batch"), waiting=3),))
+    assert commands(waiting)[0][-2:] == ["--executor", "batch"], "what is there is fetched by no other"
 
 
 def session_of(executor: str) -> SessionResult:
@@ -721,8 +744,7 @@ def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() ->
 def test_provenance_names_all_that_the_figures_rest_on() -> None:
     analysis = made("whole")
     spec = analysis.spec
-    rows = {term: plain_text(text) for block in section(analysis, "method").blocks if isinstance(block, Definitions)
-            for term, text in block.rows}  # fmt: skip
+    rows = method_rows(analysis)
     assert rows["Run"] == f"{spec.name} started {spec.created_at}"
     for term, said in (
         ("Spec", spec.sha256),

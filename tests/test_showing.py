@@ -1,6 +1,7 @@
 """Results are withheld while people grade, a peek is on record, and so is every showing, once."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -95,7 +96,9 @@ def test_a_comparison_is_withheld_and_peeked_at_by_its_own_command(
         assert main(["compare", *map(str, runs)]) == 2
         assert "look now with `evalkit compare --peek`, which is recorded" in capfd.readouterr().err
         assert events(path) == []
-    assert main(["compare", str(path), str(other), "--peek", "-q"]) == 0
+    page = path.with_name("c.html")
+    assert main(["compare", str(path), str(other), "--peek", "-q", "-o", str(page)]) == 0
+    assert len(re.findall(r"<code>evalkit compare [^<]+ --peek</code>", page.read_text())) == 1
     assert events(path) == [("shown", 1, "peek")]
 
 

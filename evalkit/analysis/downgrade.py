@@ -27,7 +27,7 @@ def _no_cheaper(standing: Standing) -> str:
 
 
 _RUN_ONE = "run a cheaper model on the same items"
-_SOME_WORK = "a run in which the model in use satisfies some"
+_SOME_WORK = "a model that does some of the work"
 
 
 def _no_worse(standing: Standing) -> Signal:

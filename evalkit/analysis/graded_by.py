@@ -35,7 +35,8 @@ class Grading:
     `told_apart`: the items of which the judge had told any models apart by then, and none that was drawn from others.
     `sample`: about how many outputs people were asked to grade, `overlap`: how many of them an item; None for all.
     `repeat_share`: the share that came to them a second time, None where nothing was declared; `asked_author`: whether
-    they were to say who wrote it. `judged`, `compared`: how judges were asked for grades, and for what they prefer.
+    they were to say who wrote it. `rounds` were opened in all. `judged`, `compared`: how judges were asked for grades,
+    and for what they prefer.
     """
 
     round: Round | None
@@ -65,6 +66,7 @@ class Grading:
     overlap: int | None = None
     repeat_share: float | None = None
     asked_author: bool = False
+    rounds: int = 0
     judge_known_usd: float = 0.0
     judge_unpriced_attempts: int = 0
     judge_lost_attempts: int = 0

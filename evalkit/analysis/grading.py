@@ -77,6 +77,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         repeat_share=settings.repeat_share if round_ is not None and declared(snapshot, round_.id) else None,
         asked_author=settings.ask_author,
         judge_lost_attempts=sum(a.outcome is None for a in attempts),
+        rounds=len(snapshot.rounds),
         judged=_asked(snapshot, ((g.round_id, g.grader) for g in grades)),
         compared=_asked(snapshot, ((p.round_id, p.grader) for p in snapshot.preferences)),
     )

@@ -162,12 +162,12 @@ def clock_warnings(sessions: Sequence[SessionResult]) -> tuple[str, ...]:
 def _on_time(sessions: Sequence[SessionResult]) -> str:
     measured = [session.lag_p99_s is not None for session in sessions]
     if not any(measured):
-        return "not watched, so nobody knows whether it was on time"
-    return "on time" if all(measured) else "on time wherever that was measured"
+        return "Nothing was measured of our own loop, so nobody knows whether it was on time."
+    return f"Our own loop was on time{'' if all(measured) else ' wherever that was measured'}."
 
 
 def kept_time(sessions: Sequence[SessionResult]) -> str:
     """Whether our own clocks can be believed, in a sentence or two."""
     stood, late = standstill(sessions), any(session.late for session in sessions)
-    kept = "Our own loop was late, but no latency rests on it." if late else f"Our own loop was {_on_time(sessions)}."
+    kept = "Our own loop was late, but no latency rests on it." if late else _on_time(sessions)
     return " ".join(filter(None, (lateness(sessions) or (None if stood and not late else kept), stood)))

@@ -21,7 +21,7 @@ from evalkit.stats.estimate import no_estimate
 ALPHA = 0.05
 ALL_ITEMS = "all items"
 TOO_FEW = "too few items to test"
-NOTHING_TO_LOSE = "the model in use satisfied nothing there"
+NOTHING_TO_LOSE = f"neither model satisfies more than {MARGIN:.0%} there, so that nothing could be lost"
 MOST_TAGS = 8
 """Tags that are tested, the most frequent ones: every further test makes all of them harder to pass."""
 _EXACT_MOST = 200
@@ -121,8 +121,9 @@ class Standing:
 
     @cached_property
     def does_any(self) -> bool:
-        """Whether the current model satisfied any output; one that did none is no measure for another."""
-        return any(any(flags) for flags in self.side.at_best.values())
+        """Whether the current model or a cheaper one satisfies enough for a difference of the margin to be lost."""
+        sides = (self.side, *self.cheaper)
+        return any(_does_any([sum(flags) / len(flags) for flags in side.at_best.values()]) for side in sides)
 
     @cached_property
     def is_open(self) -> bool:
@@ -298,9 +299,9 @@ def difference_p(sides: Shared, seed: int) -> float | None:
 def holding(family: Sequence[Challenge], by: Adjustment = stats.holm) -> tuple[Holds, ...]:
     """Non-inferiority in each test, one-sided, adjusted over the whole family, by Holm unless told otherwise.
 
-    Parts that equal models could not pass alone (`least_items`), or of which the baseline satisfied none, are not
-    tested, so as not to burden the others. The
-    enumeration, which takes long, is done for those alone that the score test shows: it never shows more. Both p and
+    Parts that equal models could not pass alone (`least_items`), or of which neither satisfies more than the margin,
+    are not tested, so as not to burden the others. The enumeration, which takes long, is done for those alone that the
+    score test shows: it never shows more. Both p and
     the printed interval, which `Holds.shown` asks as well, allow for open trials.
     """
     sides = [both(test.candidate, test.baseline, test.items) for test in family]
@@ -317,8 +318,14 @@ def holding(family: Sequence[Challenge], by: Adjustment = stats.holm) -> tuple[H
 
 
 def _is_testable(sides: Shared) -> bool:
-    """Whether there are enough items, and something that the candidate could do worse at."""
-    return len(sides.candidate) >= least_items(sides.epochs) and any(sides.baseline)
+    """Whether there are enough items, and something that could be lost."""
+    does_any = _does_any(sides.baseline) or _does_any(sides.candidate)
+    return len(sides.candidate) >= least_items(sides.epochs) and does_any
+
+
+def _does_any(rates: Sequence[float]) -> bool:
+    """Whether a side satisfies more than the margin: of less no loss by the margin could be seen."""
+    return fsum(rates) > MARGIN * len(rates)
 
 
 def _worst_p(sides: Shared, *, exact: bool = True) -> float | None:
@@ -337,7 +344,7 @@ def _least_loss_p(sides: Shared) -> float | None:
 
 def _tested(sides: Shared, p_value: float | None) -> Estimate:
     if p_value is None:
-        why = TOO_FEW if any(sides.baseline) or not sides.baseline else NOTHING_TO_LOSE
+        why = NOTHING_TO_LOSE if len(sides.candidate) >= least_items(sides.epochs) else TOO_FEW
         return no_estimate(why, 1 - 2 * ALPHA, "Tango score", len(sides.candidate))
     return paired_difference(sides, 1 - 2 * ALPHA)
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from evalkit.analysis.agreements import OVERALL, Agreement
-from evalkit.analysis.reliability import JudgeValidity
+from evalkit.analysis.reliability import PANEL, JudgeValidity
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import (
     Block,
@@ -70,12 +70,14 @@ def _blocks(analysis: Analysis) -> Iterable[Block]:
     if ordered:
         yield _agreement(ordered)
         yield _severity(ordered)
-    for judge in analysis.judges:
-        yield _accuracy(analysis, judge)
+    panel = [judge for judge in analysis.judges if judge.judge.startswith(PANEL)]
+    for judge in (*panel, *(one for one in analysis.judges if one not in panel)):
+        alone = f"{judge.judge} alone: " if panel and judge not in panel else ""
+        yield _accuracy(analysis, judge, alone and f"{alone}against people")
         if judge.dropped:
-            yield Paragraph(_dropped(judge))
-        yield _corrected(analysis, judge)
-        yield Paragraph(_leniency(analysis, judge))
+            yield Paragraph((Span(alone), *_dropped(judge)))
+        yield _corrected(analysis, judge, alone and f"{alone}pass rates corrected for its errors")
+        yield Paragraph((Span(alone), *_leniency(analysis, judge)))
 
 
 def _heading(analysis: Analysis) -> str:
@@ -98,7 +100,10 @@ def _whom(graders: Iterable[str]) -> str:
 
 
 def _judge_finding(judge: JudgeValidity) -> str:
-    return f"Judge {judge.judge} passes {estimated(judge.accuracy.sensitivity, 'percent')} of what people pass"
+    if judge.dropped:
+        return f"Judge {judge.judge} is dropped: {_minus(judge.dropped)}"
+    passes, fails = (estimated(e, "percent") for e in (judge.accuracy.sensitivity, judge.accuracy.specificity))
+    return f"Judge {judge.judge} passes {passes} of what people pass and fails {fails} of what they fail"
 
 
 def _named(agreement: Agreement) -> str:
@@ -179,7 +184,7 @@ def _person(grader: str) -> str:
     return f"Judge {grader.removeprefix(JUDGE)}" if grader.startswith(JUDGE) else grader
 
 
-def _accuracy(analysis: Analysis, judge: JudgeValidity) -> Table:
+def _accuracy(analysis: Analysis, judge: JudgeValidity, folded: str) -> Table:
     columns = (
         Column("Judge against people"),
         Column("Sensitivity: passes of what people pass", "end"),
@@ -192,7 +197,7 @@ def _accuracy(analysis: Analysis, judge: JudgeValidity) -> Table:
     for s in lineup(analysis):
         if s.key in judge.by_model:
             rows.append(_errors(Cell(words(f"on {s.name}")), judge.by_model[s.key], Cell(words("")), s))
-    return table(f"Judge {judge.judge} against people", columns, rows)
+    return table(f"Judge {judge.judge} against people", columns, rows, folded)
 
 
 def _errors(name: Cell, accuracy: JudgeAccuracy, kappa: Cell, series: Series | None = None) -> Row:
@@ -208,7 +213,7 @@ def _counted(share: Estimate) -> Cell:
     return Cell((strong(value(share, "percent")),), f"{doubt(share, 'percent')}, {plural(share.n, 'item')}")
 
 
-def _corrected(analysis: Analysis, judge: JudgeValidity) -> Table:
+def _corrected(analysis: Analysis, judge: JudgeValidity, folded: str) -> Table:
     """The pass rate that people would have found, beside the one in this report."""
     series = [s for s in lineup(analysis) if s.key in judge.corrected]
     rates = [e for s in series for e in (analysis.model(s.key).pass_rate, judge.corrected[s.key])]
@@ -223,7 +228,7 @@ def _corrected(analysis: Analysis, judge: JudgeValidity) -> Table:
     for s in series:
         raw, corrected = analysis.model(s.key).pass_rate, judge.corrected[s.key]
         rows.append(Row((Cell(words(s.name)), _drawn(raw, axis), _drawn(corrected, axis), _worth(judge, s.key)), s))
-    return table("Pass rates corrected for the judge's errors", columns, rows)
+    return table("Pass rates corrected for the judge's errors", columns, rows, folded)
 
 
 def _drawn(rate: Estimate, axis: Axis) -> Cell:

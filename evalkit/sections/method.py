@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from evalkit.analysis.estimates import estimates_of
 from evalkit.analysis.graded_by import Grading
 from evalkit.analysis.results import Analysis
 from evalkit.analysis.sessions import SessionResult, kept_time
@@ -224,7 +225,8 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     grading = analysis.grading
     if grading.round is None:
         by = listing(list(dict.fromkeys(one.grader for one in analysis.preferred)))
-        yield "Grading", words(f"no grades yet; compared side by side by {by}" if by else "no grading round yet")
+        opened = f"no grades yet in {plural(grading.rounds, 'round')}" if grading.rounds else "no grading round yet"
+        yield "Grading", words(f"{opened}; compared side by side by {by}" if by else opened)
         if grading.judge_attempts:
             yield "Judge's cost", words(_judge_cost(grading))
     else:
@@ -341,7 +343,11 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
         ("latency", felt),
     ]
     parts = [f"{name}: {used}" for name, estimates in figures if (used := _used(estimates))]
-    yield "Intervals", words(f"{percent(models[0].pass_rate.confidence)}; {'; '.join(parts)}")
+    yield "Intervals", words("; ".join([percent(models[0].pass_rate.confidence), *parts]))
+    told = {method for _, estimates in figures for method in _methods_of(estimates)}
+    others = [method for method in _methods_of(estimates_of(analysis)) if method not in told]
+    if others:
+        yield "Other intervals", words("; ".join(sorted(others)))
     yield (
         "p-values",
         words(
@@ -360,8 +366,11 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
 
 def _used(estimates: Iterable[Estimate]) -> str:
     """The methods of the limits that are shown, each once: they go by what was seen, as a rate of 0 or 1."""
-    methods = dict.fromkeys(e.method for e in estimates if e.method and (e.low is not None or e.high is not None))
-    return " or ".join(methods)
+    return " or ".join(_methods_of(estimates))
+
+
+def _methods_of(estimates: Iterable[Estimate]) -> Iterable[str]:
+    return dict.fromkeys(e.method for e in estimates if e.method and (e.low is not None or e.high is not None))
 
 
 def _correction(analysis: Analysis) -> str:

@@ -44,6 +44,7 @@ _STATES = {"shown": f"{HARDLY_WORSE}, shown", "no shown loss": "a loss neither s
 _COUNTED = {True: ("holds", "hold"), False: ("does not", "do not"), None: ("open", "open")}
 """How claims are counted: one, and others."""
 _HOLDS = {True: "holds", False: "does not hold", None: "open"}
+_NOTABLY = f"{NOTABLE:.0%} cheaper in total"
 
 
 def build(analysis: Analysis) -> Section | None:
@@ -72,15 +73,14 @@ def heading(analysis: Analysis, routing: Routing) -> str:
     at = f"At {money(routing.failure_usd)} a failure no" if _other_pick(analysis, routing) else "No"
     if decision.verdict == "route":
         policy = routing.value_of(decision.policy)
-        gain = estimated(policy.gain_usd, "money")
-        return f"{policy.opening} saves {gain} a request over {single}{reserve(policy)}"
+        return f"{policy.opening} saves {estimated(policy.gain_usd, 'money')} a request over {single}{reserve(policy)}"
     if decision.short_of_bar:
-        what = (" that costs", "clears") if decision.verdict == "keep" else (" is shown both to cost", "and to clear")
-        return f"{at} router{what[0]} less than {single} {what[1]} {stated(analysis.decision.bar)}"
+        what = "clears" if decision.verdict == "keep" else "is shown both to be cheaper and to clear"
+        return f"{at} router that may be {_NOTABLY} than {single} {what} {stated(analysis.decision.bar)}"
     if not decision.compared:
         return "No router could be tried on these items"
     if decision.verdict == "keep":
-        return f"{at} router is {NOTABLE:.0%} cheaper in total than {single}"
+        return f"{at} router is {_NOTABLY} than {single}"
     notably = f"{NOTABLE:.0%} " * any(each.shown for each in routing.values)
     return f"{at} router is shown to be {notably}cheaper than {single} on {plural(routing.items, 'item')}"
 
