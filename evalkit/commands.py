@@ -21,7 +21,7 @@ def commands_of_import(spec: Spec) -> list[list[str]]:
     imports = [["evalkit", "import", file, *_import_rubric(spec)] for file in files]
     if len(files) == 1:
         return imports
-    parts = [f"runs/{number}.db" for number in range(1, len(files) + 1)]
+    parts = [f"runs/{spec.sha256[:8]}-{number}.db" for number in range(1, len(files) + 1)]
     named = [[*command, "-o", part] for command, part in zip(imports, parts, strict=True)]
     return [*named, ["evalkit", "merge", *parts, "-o", run_file(spec)]]
 
@@ -46,9 +46,10 @@ def report_against(spec: Spec, earlier: Spec) -> str:
     return shlex.join(["evalkit", "report", run_file(spec), "--baseline", run_file(earlier)])
 
 
-def comparison(spec: Spec, earlier: Spec, pairs: Sequence[str] = ()) -> str:
-    """The command of a page about two runs alone; `pairs` are models to compare, as THEN=NOW."""
-    asked = (part for pair in pairs for part in ("--pair", pair))
+def comparison(spec: Spec, earlier: Spec, pairs: Sequence[str] = (), *, peek: bool = False) -> str:
+    """The command of a page about two runs alone; `pairs` are models to compare, as THEN=NOW, and `peek` looks at what
+    people still grade."""
+    asked = [part for pair in pairs for part in ("--pair", pair)] + ["--peek"] * peek
     return shlex.join(["evalkit", "compare", run_file(earlier), run_file(spec), *asked])
 
 
@@ -85,13 +86,13 @@ def _settings(spec: Spec) -> Iterable[str]:
     yield from ("--epochs", str(spec.epochs))
     if spec.condition is None:
         yield from _own_settings(spec)
-    yield from base_url(spec)
+    yield from base_url(spec.endpoint)
 
 
-def base_url(spec: Spec) -> Iterable[str]:
-    """The option that names the server of a run, where it is not Anthropic's own."""
-    if spec.endpoint != _ENDPOINT:
-        yield from ("--base-url", _address(spec.endpoint))
+def base_url(endpoint: str) -> Iterable[str]:
+    """The option that names a server as a run records it, where it is not Anthropic's own."""
+    if endpoint != _ENDPOINT:
+        yield from ("--base-url", _address(endpoint))
 
 
 def _own_settings(spec: Spec) -> Iterable[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from evalkit import in_flight
-from evalkit.models import DEFAULT_JUDGE, LINE_UP
+from evalkit.models import DEFAULT_JUDGE, LINE_UP, with_platform
 from evalkit.panel import JudgeContext, Panel
 from evalkit.patterns import hiding
 from evalkit.strict import StrictModel
@@ -61,6 +61,11 @@ class Config(StrictModel):
     @classmethod
     def _is_a_list_now(cls, judge: object) -> None:
         raise ValueError(f"key 'judge' is now a list; write `judges: [{judge}]`")
+
+    @field_validator("prices")
+    @classmethod
+    def _are_named_as_in_runs(cls, prices: dict[str, OwnRates]) -> dict[str, OwnRates]:
+        return {with_platform(model): rates for model, rates in prices.items()}
 
     @field_validator("redact")
     @classmethod

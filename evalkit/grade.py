@@ -47,14 +47,21 @@ def own_judges(snapshot: Snapshot, judges: Sequence[str]) -> tuple[str, ...]:
     return tuple(model for model in judges if any(same_model(model, other) for other in compared))
 
 
-def open_round(run: RunFile, graders: Sequence[str], blind: bool, panel: Panel | None = None) -> Round:
-    """The round these checks and judges work in: the newest one like it, else a new one under a new key."""
+def open_round(
+    run: RunFile, graders: Sequence[str], blind: bool, panel: Panel | None = None, endpoint: str | None = None
+) -> Round:
+    """The round these checks and judges work in: the newest one like it, else a new one under a new key.
+
+    `endpoint`: the judges' server, as runs record one.
+    """
     with run.together():
         round_ = preview_round(run.snapshot(), graders, blind, panel)
         is_new = not round_.id
         if is_new:
             round_ = run.add_round(round_, secrets.token_bytes(32))
-        asked = {} if panel is None else judge_prompts.content(judge.prompt_sha256(panel.context), panel.context)
+        asked: Mapping[str, str] = {}
+        if panel is not None:
+            asked = judge_prompts.content(judge.prompt_sha256(panel.context), panel.context, endpoint)
         for grader in graders:
             is_judge = kind_of(grader) == "judge"
             if grader not in round_.graders or (is_new and is_judge and asked):

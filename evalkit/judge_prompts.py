@@ -8,18 +8,20 @@ from evalkit.records import Snapshot
 
 RECORDED_AS = "judge_prompt_sha256"
 """Where a judge's joining says how it is asked."""
-_CONTEXT = "judge_context"
+_CONTEXT, _ENDPOINT = "judge_context", "judge_endpoint"
 
 
-def content(prompt_sha256: str, context: JudgeContext) -> Mapping[str, str]:
-    """What a judge's joining says of how it is asked."""
-    return {RECORDED_AS: prompt_sha256, _CONTEXT: context}
+def content(prompt_sha256: str, context: JudgeContext, endpoint: str | None) -> Mapping[str, str]:
+    """What a judge's joining says of how it is asked, and of the server, as runs record one."""
+    asked = {RECORDED_AS: prompt_sha256, _CONTEXT: context}
+    return asked if endpoint is None else {**asked, _ENDPOINT: endpoint}
 
 
-def context_of(snapshot: Snapshot, round_id: int) -> JudgeContext | None:
-    """What the judges of a round read beside an output; None where that is not on record."""
+def asked_in(snapshot: Snapshot, round_id: int) -> tuple[JudgeContext | None, str | None]:
+    """What the judges of a round read beside an output, and their server; None where that is not on record."""
     joined = [e.content for e in snapshot.events if (e.kind, e.round_id) == ("joined", round_id)]
-    return next((content[_CONTEXT] for content in joined if _CONTEXT in content), None)
+    asked = next((content for content in joined if _CONTEXT in content), {})
+    return asked.get(_CONTEXT), asked.get(_ENDPOINT)
 
 
 def prompts_of(snapshot: Snapshot) -> Mapping[tuple[str, int], str]:

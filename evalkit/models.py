@@ -18,6 +18,8 @@ LINE_UP: tuple[str, ...] = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haik
 BEDROCK = "bedrock:"
 """What the ids of models on Amazon Bedrock begin with; the rest is Bedrock's own id, profile or ARN."""
 
+_BEDROCKS_OWN = re.compile(r"(?:[a-z-]+\.)?anthropic\.claude-|arn:aws[a-z-]*:bedrock:")
+
 BEDROCK_URLS = ("ANTHROPIC_BEDROCK_MANTLE_BASE_URL", "ANTHROPIC_BEDROCK_BASE_URL")
 """What names another server for them: of the Messages endpoint, and of InvokeModel."""
 
@@ -219,6 +221,11 @@ def same_model(one: str, other: str) -> bool:
 def _bare(model_id: str) -> str:
     """An id without its date, and Bedrock's without platform, region and revision."""
     return re.sub(r"(?:-latest|[-@]\d{8})$", "", plain_id(model_id.lower()).replace(".", "-"))
+
+
+def with_platform(model_id: str) -> str:
+    """An id as evalkit names it: with `bedrock:` before what is Bedrock's own, a model, profile or ARN."""
+    return f"{BEDROCK}{model_id}" if _BEDROCKS_OWN.match(model_id) else model_id
 
 
 def plain_id(model_id: str) -> str:

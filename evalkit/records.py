@@ -209,6 +209,7 @@ class Spec:
     card has it. `economics_stated`: whether the rubric says what a correction costs. `rates`: what each model was
     priced by when the run began, by size of prompt, if known. `dataset_files`, `rubric_file`: where they were read
     from, seen from the working folder, empty or None where that was not kept; several datasets are of imports merged.
+    `kept_sha256`: of a spec with words hidden, the hash that it had.
     """
 
     name: str
@@ -235,6 +236,7 @@ class Spec:
     rates: Mapping[str, tuple[Rates, ...]] = field(default_factory=dict)
     dataset_files: tuple[str, ...] = ()
     rubric_file: str | None = None
+    kept_sha256: str | None = None
 
     @property
     def imported(self) -> bool:
@@ -245,6 +247,8 @@ class Spec:
     def sha256(self) -> str:
         """Hash of what makes a run this run; not of when it began or with which package version.
         A field that came later and says nothing is left out, so that older run files keep their hash."""
+        if self.kept_sha256 is not None:
+            return self.kept_sha256
         content = {name: value for name, value in asdict(self).items() if name not in _CIRCUMSTANCES}
         silent = {name for name, default in _CAME_LATER.items() if content[name] == default}
         return content_sha256({name: content[name] for name in sorted(set(content) - silent)})
@@ -252,6 +256,7 @@ class Spec:
 
 _CIRCUMSTANCES = {
     "created_at", "package_version", "prices_version", "economics_stated", "rates", "dataset_files", "rubric_file",
+    "kept_sha256",
 }  # fmt: skip
 _CAME_LATER: Mapping[str, object] = {"contexts": (), "cache": "off", "condition": None, "outputs_sha256": None}
 

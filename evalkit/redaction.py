@@ -339,12 +339,11 @@ def _graders(analysis: Analysis) -> list[str]:
 
 def _spec(spec: Spec, by: Redaction) -> Spec:
     """With its name hidden, and that of the model which chose its items: every mark of such a run names it."""
-    chosen = spec.condition
+    chosen, shown = spec.condition, replace(spec, name=by.name(spec.name), kept_sha256=spec.sha256)
     if chosen is None or "model" not in chosen:
-        return replace(spec, name=by.name(spec.name))
+        return shown
     name = display_name(chosen["model"])
-    hidden = chosen if by.name(name) == name else {**chosen, "model": by.name(name)}
-    return replace(spec, name=by.name(spec.name), condition=hidden)
+    return shown if by.name(name) == name else replace(shown, condition={**chosen, "model": by.name(name)})
 
 
 def withheld_table(table: "pd.DataFrame", by: Redaction) -> "pd.DataFrame":

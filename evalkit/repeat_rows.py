@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from evalkit.analysis.graded_by import HowAsked
 from evalkit.analysis.preferred import PEOPLE
 from evalkit.analysis.results import Analysis
-from evalkit.blocks import Span, Text, code, words
+from evalkit.blocks import Text, code, words
 from evalkit.commands import base_url, command_of_run, commands_of_import, run_file
 from evalkit.models import same_model
 from evalkit.rounds import REPEAT_SHARE
@@ -15,18 +15,17 @@ from evalkit.rounds import REPEAT_SHARE
 def repeat_rows(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     """What to run for the same run, grades and page, with the names that run files have by default."""
     spec, earlier = analysis.spec, analysis.baseline
-    yield "To repeat", (*_commands(_runs(analysis)), *_mixed(analysis))
-    graded = list(_gradings(analysis, run_file(spec)))
-    if graded:
-        yield "To grade", _commands(graded)
+    yield from _rows("To repeat", _runs(analysis), _mixed(analysis))
+    yield from _rows("To grade", _gradings(analysis, run_file(spec)))
     shown = earlier.command if earlier else shlex.join(["evalkit", "report", run_file(spec)])
-    peek = " --peek" if analysis.grading.open and "--peek" not in shown else ""
+    peek = " --peek" if analysis.grading.at_work and "--peek" not in shown else ""
     yield "This report", words(code(f"{shown}{peek}"))
 
 
-def _commands(commands: Iterable[list[str]]) -> Text:
-    spans = [span for command in commands for span in (Span(" "), code(shlex.join(command)))]
-    return words(*spans[1:])
+def _rows(term: str, commands: Iterable[list[str]], remark: str = "") -> Iterable[tuple[str, Text]]:
+    """A row a command, so that each can be copied alone."""
+    for number, command in enumerate(commands):
+        yield f"{term}, then" if number else term, words(code(shlex.join(command)), remark)
 
 
 def _runs(analysis: Analysis) -> Iterable[list[str]]:
@@ -54,13 +53,12 @@ def _is_mixed(analysis: Analysis) -> bool:
     return any(len(set(batched)) > 1 for batched in _batched(analysis))
 
 
-def _mixed(analysis: Analysis) -> Iterable[Span]:
+def _mixed(analysis: Analysis) -> str:
     """That no one command sends an item's requests as they were sent, where some went in batches and others did not."""
-    if _is_mixed(analysis):
-        batched = [one for of_item in _batched(analysis) for one in of_item]
-        yield Span(
-            f" but {sum(batched):,} of {len(batched):,} answers came from batches, others of their items did not"
-        )
+    if not _is_mixed(analysis):
+        return ""
+    batched = [one for of_item in _batched(analysis) for one in of_item]
+    return f" but {sum(batched):,} of {len(batched):,} answers came from batches, others of their items did not"
 
 
 def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
@@ -86,16 +84,17 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
         each = [] if grading.overlap is None else ["--overlap", str(grading.overlap)]
         sample = [] if grading.sample is None else ["--calibrate", str(grading.sample)]
         wished = [[*sample, *each]] if sample or not grading.picked else []
-        for wish in (*wished, *([["--discordant"]] if grading.picked else [])):
-            yield ["evalkit", "grade", file, "--by", "people", *wish, *pairs, *asked, *seen]
+        people = [part for person in grading.people for part in ("--grader", person)]
+        for wish in (*wished, *([["--discordant", *each]] if grading.picked else [])):
+            yield ["evalkit", "grade", file, "--by", "people", *people, *wish, *pairs, *asked, *seen]
 
 
 def _asked(analysis: Analysis, judges: Iterable[str], how: HowAsked) -> Iterable[str]:
-    """How judges were asked, as far as it is on record, and of the server that the outputs came from."""
+    """How judges were asked, and where, as far as it is on record; else of the server that the outputs came from."""
     yield from ("--judge-repeats", str(how.repeats))
     if how.context is not None:
         yield from ("--judge-context", how.context)
     if any(same_model(judge, model) for judge in judges for model in analysis.spec.models):
         yield "--allow-own-judge"
-    if not analysis.spec.imported:
-        yield from base_url(analysis.spec)
+    if how.endpoint is not None or not analysis.spec.imported:
+        yield from base_url(how.endpoint or analysis.spec.endpoint)

@@ -15,7 +15,7 @@ def spec(content: Mapping[str, Any]) -> Spec:
     """A spec as a run file holds it, in JSON; one from before the rates were kept has none."""
     lists = {name: tuple(content[name]) for name in ("models", "contexts", "dataset_files") if name in content}
     rates = {model: tuple(Rates(**tier) for tier in tiers) for model, tiers in content.get("rates", {}).items()}
-    return Spec(**{**content, **lists, "rates": rates})
+    return Spec(**{**content, **lists, "rates": rates, "kept_sha256": None})  # a file has nothing hidden in it
 
 
 def read(db: sqlite3.Connection, spec: Spec) -> Snapshot:

@@ -14,7 +14,7 @@ _WHAT = {
 }
 _SAID_ELSEWHERE = {
     "contexts", "rubric", "package_version", "prices_version", "created_at", "economics_stated", "rates",
-    "dataset_files", "rubric_file",
+    "dataset_files", "rubric_file", "kept_sha256",
 }  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """Production logs: one request a line, read strictly; what is absent is unknown."""
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -9,13 +8,12 @@ from pydantic import AfterValidator, Field, field_validator
 
 from evalkit.difficulty import Difficulty
 from evalkit.json_lines import NotAnObjectError, json_object
-from evalkit.models import BEDROCK
+from evalkit.models import with_platform
 from evalkit.records import Usage
 from evalkit.strict import NOT_BLANK, Problem, StrictModel, validated, visible_name
 
 _Name = Annotated[str, Field(min_length=1, pattern=NOT_BLANK), AfterValidator(visible_name)]
 _Tokens = Annotated[int, Field(ge=0, le=10**12)]
-_OF_BEDROCK = re.compile(r"(?:[a-z-]+\.)?anthropic\.claude-|arn:aws[a-z-]*:bedrock:")
 _ONE_OBJECT = "write one JSON object per line"
 
 
@@ -56,7 +54,7 @@ class UsageLine(StrictModel):
     @field_validator("model")
     @classmethod
     def _is_as_in_runs(cls, name: str) -> str:
-        return f"{BEDROCK}{name}" if _OF_BEDROCK.match(name) else name
+        return with_platform(name)
 
     @property
     def at(self) -> datetime:

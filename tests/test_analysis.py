@@ -341,7 +341,7 @@ def test_failures_alone_are_no_rate_while_outputs_wait_for_grades() -> None:
     book.grade(opus, 1)
     partly = analyze(book.snapshot())
     assert [m.pass_rate.value for m in partly.models] == [1.0, None, 0.0]
-    assert warned(partly, "Sonnet 4.6: none of its 3 outputs is graded")
+    assert warned(partly, "Sonnet 4.6: no grade of its 3 outputs counts")
     assert partly.decision.verdict == "not_enough_data"
     book.grade(waiting[0], 1)
     assert analyze(book.snapshot()).models[1].pass_rate.value == 1.0  # a third of one failure beside a third of outputs

@@ -280,7 +280,7 @@ def test_what_the_models_satisfied_stands_beside_what_one_is_shown_to_handle() -
         book.item(f"i{i:02d}", difficulty="easy")
         for model, usd in ((DEAR, 0.05), (CHEAP, 0.02)):
             book.trial(
-                f"i{i:02d}", answered(usd + i % 7 / 1000), model=model, level=int(i < 12 and (i or model == DEAR))
+                f"i{i:02d}", answered(usd + i % 7 / 1000), model=model, level=int(i < 12 and (i > 0 or model == DEAR))
             )
     logged = production(read(*weekly(6, model=DEAR, difficulty="easy")), analyze(book.snapshot()), Prices())
     assert [(move.satisfied, move.satisfied_now) for move in logged.moved.moves] == [(pytest.approx(11 / 60), 0.2)]

@@ -8,16 +8,19 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from analysis_builders import HAIKU, OPUS, PASS_OR_FAIL, SONNET, Book, answered, failed, round_, spec, write_run
 from report_pages import made
 from sweep_builders import at_size, together
 
+from evalkit import snapshots
 from evalkit.analysis import analyze
 from evalkit.cli import main
+from evalkit.commands import run_file
 from evalkit.config import Config
 from evalkit.rates import Rates
 from evalkit.records import Snapshot
@@ -372,6 +375,25 @@ def test_ids_that_become_alike_stay_apart(tmp_path: Path) -> None:
     assert len(set(marks)) == 4
     rows = [line.split(",")[0] for line in after["r.csv"].splitlines()[1:]]
     assert rows == ids, "every form names an item alike"
+
+
+@pytest.mark.parametrize("chosen", [None, {"rule": "unsatisfactory", "model": HAIKU, "run": "f" * 64}])
+def test_a_run_keeps_its_hash_and_its_file_where_its_name_is_hidden(chosen: dict[str, Any] | None) -> None:
+    """Hashes and files of a run that is called otherwise would be of no run."""
+    made = with_secrets()
+    made = replace(
+        made, spec=replace(made.spec, name="acme-tickets", condition=chosen and {**chosen, "items": 3, "of": 6})
+    )
+    spec = withheld(analyze(made), Redaction(("acme|Haiku",))).spec
+    assert spec.sha256 == made.spec.sha256
+    assert "acme" not in spec.name
+    assert run_file(spec).endswith(f"-{made.spec.sha256[:8]}.db")
+
+
+def test_no_file_says_by_which_hash_its_spec_is_known() -> None:
+    """Whoever wrote one in would have any content taken for that of the hash."""
+    forged = {**asdict(spec((OPUS,))), "kept_sha256": "0" * 64}
+    assert snapshots.spec(forged).sha256 == spec((OPUS,)).sha256
 
 
 @pytest.mark.long

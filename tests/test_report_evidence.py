@@ -363,7 +363,9 @@ def test_people_are_asked_for_as_much_as_they_were() -> None:
 
     def asked(**of_people: object) -> list[list[str]]:
         by_people = [c for c in commands(replace(both, grading=replace(both.grading, **of_people))) if "people" in c]
-        return [command[command.index("people") + 1 :] for command in by_people]
+        named = [part for person in both.grading.people for part in ("--grader", person)]
+        assert all(command[5 : 5 + len(named)] == named for command in by_people)
+        return [command[5 + len(named) :] for command in by_people]
 
     assert asked(sample=None) == [[]]
     assert asked(sample=60, overlap=1) == [["--calibrate", "60", "--overlap", "1"]]
@@ -374,6 +376,7 @@ def test_people_are_asked_for_as_much_as_they_were() -> None:
     checked = commands(replace(both, grading=replace(both.grading, people=(), judges=())))
     assert checked[1][3:] == ["--by", "checks"]
     assert asked(picked=True, sample=12) == [["--calibrate", "12"], ["--discordant"]]
+    assert asked(picked=True, sample=None, overlap=1) == [["--discordant", "--overlap", "1"]]
 
 
 def test_only_who_was_shown_two_outputs_side_by_side_is_asked_so_again() -> None:
@@ -721,19 +724,21 @@ def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() ->
     _, *grade, (_, _, file) = commands(replace(analysis, grading=seen))
     assert grade == [
         ["evalkit", "grade", file, "--by", "judges", "--judge", "a b", "--judge-repeats", "1", "--no-blind"],
-        ["evalkit", "grade", file, "--by", "people", "--no-blind"],
+        ["evalkit", "grade", file, "--by", "people", "--grader", "Ada", "--no-blind"],
     ]
-    asked = replace(analysis.grading, judged=HowAsked(3, "full"), compared=HowAsked(2, "reference"))
+    asked = replace(analysis.grading, judged=HowAsked(3, "full"), compared=HowAsked(2, "reference", "http://localhost"))
     pairs = (Preferred(JUDGE_MODEL, SONNET, HAIKU, 9, 3, 5, 1, paired_rates(5, 3, 9), 1.0),)
     _, _, compared, _ = commands(replace(analysis, grading=asked, preferred=pairs))
-    assert compared[7:] == ["--judge-repeats", "2", "--judge-context", "reference", "--side-by-side"]
+    assert compared[7:] == [
+        "--judge-repeats", "2", "--judge-context", "reference", "--base-url", "http://localhost:PORT", "--side-by-side",
+    ]  # fmt: skip
     gateway = replace(analysis.spec, endpoint="https://gateway.example/anthropic")
     (again,) = commands(replace(analysis, grading=asked, spec=gateway))[1:-1]
     assert again[5:] == [
         "--judge", JUDGE_MODEL, "--judge-repeats", "3", "--judge-context", "full",
         "--base-url", "https://gateway.example/anthropic",
     ]  # fmt: skip
-    peeked = commands(replace(analysis, grading=replace(seen, open=True)))
+    peeked = commands(replace(analysis, grading=replace(seen, at_work=True)))
     assert peeked[-1] == ["evalkit", "report", file, "--peek"]
     own = replace(analysis.grading, judges=(HAIKU,))
     assert "--allow-own-judge" in commands(replace(analysis, grading=own))[1]

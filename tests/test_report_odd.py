@@ -485,7 +485,7 @@ def test_a_model_that_never_answers_makes_no_router_of_the_one_behind_it() -> No
     assert "Opus 4.6, then" not in render_markdown(analysis)
 
 
-def test_routers_that_are_all_one_model_are_no_reason_to_buy_more_items() -> None:
+def test_routers_that_ask_a_model_which_never_answered_are_no_reason_to_buy_more_items() -> None:
     book = Book(spec((SONNET, OPUS)))
     for i in range(40):
         book.trial(f"i{i}", answered(0.03 + i % 7 / 1e3, 2.0), model=SONNET, level=int(i % 13 > 0))
@@ -496,7 +496,20 @@ def test_routers_that_are_all_one_model_are_no_reason_to_buy_more_items() -> Non
     assert routers
     assert not any(each.mixes for each in routers)
     assert headings(analysis)["routing"] == "No router could be tried on these items"
-    assert analysis.routing.decision.reason == "the answers of every router come from one model alone"
+    assert analysis.routing.decision.reason == "every router asks a model that never answered"
+
+
+def test_a_router_that_chose_one_model_here_was_tried() -> None:
+    """It might choose another on the next items, of which so few say little."""
+    book = Book(spec((SONNET, HAIKU)))
+    for i in range(12):
+        for model, usd in ((SONNET, 0.03), (HAIKU, 0.01)):
+            book.trial(f"i{i}", answered(usd + i % 7 / 1e4, 2.0), model=model, level=int(i % 5 > 0))
+    analysis = with_routing(analyze(book.snapshot()))
+    assert analysis.routing is not None
+    assert not any(each.mixes for each in analysis.routing.values if each.kind == "router")
+    assert analysis.routing.decision.verdict == "not_enough_data"
+    assert "could be tried" not in headings(analysis)["routing"]
 
 
 def test_equal_waits_are_not_told_as_two() -> None:

@@ -17,7 +17,7 @@ from evalkit.analysis.production import Production, production, whole_weeks
 from evalkit.analysis.results import Analysis
 from evalkit.cli import main
 from evalkit.cli.signal_tables import production_lines
-from evalkit.config import OwnRates
+from evalkit.config import Config, OwnRates
 from evalkit.pricing import LIST_PRICES, Prices
 from evalkit.records import Usage
 from evalkit.usage_log import UsageLine, parse_usage
@@ -299,6 +299,12 @@ def test_a_week_that_a_log_begins_or_ends_in_the_midst_of_a_day_of_is_not_whole(
     hours = [datetime(2026, 8, 31, tzinfo=UTC) + timedelta(hours=n, minutes=n % 7) for n in range(6 * 7 * 24)]
     gone = [datetime.fromisoformat(f"{at}:00+00:00") for at in cut] or [hours[0], hours[0]]
     assert len(whole_weeks([at for at in hours if not gone[0] <= at < gone[1]])) == whole
+
+
+def test_own_rates_of_a_bedrock_id_are_found_by_the_name_that_a_log_has() -> None:
+    own = {"input": 3.0, "output": 15.0}
+    config = Config.model_validate({"prices": {"us.anthropic.claude-sonnet-4-6": own, "claude-opus-4-6": own}})
+    assert set(config.prices) == {"bedrock:us.anthropic.claude-sonnet-4-6", "claude-opus-4-6"}
 
 
 def test_names_of_one_model_that_are_priced_apart_are_told_to_be_read_apart() -> None:

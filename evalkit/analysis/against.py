@@ -17,6 +17,7 @@ from evalkit.analysis.results import Analysis
 from evalkit.analysis.trials import graded_by_sandbox
 from evalkit.analysis.without_batches import EXACT, FEW, NOT_KNOWN, batch_shares
 from evalkit.commands import report_against
+from evalkit.judge_prompts import asked_in
 from evalkit.models import display_name, known, same_model
 from evalkit.records import Snapshot
 from evalkit.stats import Estimate
@@ -252,6 +253,9 @@ def _graders(run: Snapshot, earlier: Snapshot) -> Iterator[str]:
     blind = [_short(round_.blind) if round_ else "none" for round_ in (then, now)]
     if then and now and blind[0] != blind[1]:
         yield f"Different: whether grading was blind, {blind[0]} then and {blind[1]} now."
+    read = [asked_in(snapshot, round_.id)[0] for snapshot, round_ in ((earlier, then), (run, now)) if round_]
+    if len(set(read)) > 1 and None not in read:
+        yield f"Different: what judges read beside an output, {read[0]} then and {read[1]} now."
 
 
 def _alone(run: Snapshot, earlier: Snapshot, compared: Sequence[Pair]) -> Iterator[str]:

@@ -11,11 +11,12 @@ from evalkit.rubric import Aggregate
 
 @dataclass(frozen=True)
 class HowAsked:
-    """How judges were asked in a round: how often each the same, and what it read beside an output, None where that is
-    not on record."""
+    """How judges were asked in a round: how often each the same, what it read beside an output and by which server;
+    None where that is not on record."""
 
     repeats: int = 1
     context: JudgeContext | None = None
+    endpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Grading:
     `told_apart`: the items of which the judge had told any models apart by then, and none that was drawn from others.
     `sample`: about how many outputs people were asked to grade, `overlap`: how many of them an item; None for all.
     `repeat_share`: the share that came to them a second time, None where nothing was declared; `asked_author`: whether
-    they were to say who wrote it. `rounds` were opened in all. `judged`, `compared`: how judges were asked for grades,
-    and for what they prefer.
+    they were to say who wrote it. `rounds` were opened in all; people are `at_work` in one of them. `judged`,
+    `compared`: how judges were asked for grades, and for what they prefer.
     """
 
     round: Round | None
@@ -67,6 +68,7 @@ class Grading:
     repeat_share: float | None = None
     asked_author: bool = False
     rounds: int = 0
+    at_work: bool = False
     judge_known_usd: float = 0.0
     judge_unpriced_attempts: int = 0
     judge_lost_attempts: int = 0

@@ -10,9 +10,9 @@ from evalkit.analysis.trials import TrialResult
 from evalkit.analysis.views import dropped_judges
 from evalkit.grader_names import JUDGE, judge_of, kind_of, repeat_of
 from evalkit.grading_records import MERGED, RoundEvent
-from evalkit.judge_prompts import context_of, outdated
+from evalkit.judge_prompts import asked_in, outdated
 from evalkit.records import Attempt, Round, Snapshot
-from evalkit.rounds import Settings, declared, names_items, people_of, settings_of, told_apart
+from evalkit.rounds import Settings, being_graded, declared, names_items, people_of, settings_of, told_apart
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
@@ -78,6 +78,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         asked_author=settings.ask_author,
         judge_lost_attempts=sum(a.outcome is None for a in attempts),
         rounds=len(snapshot.rounds),
+        at_work=being_graded(snapshot) is not None,
         judged=_asked(snapshot, ((g.round_id, g.grader) for g in grades)),
         compared=_asked(snapshot, ((p.round_id, p.grader) for p in snapshot.preferences)),
     )
@@ -88,7 +89,7 @@ def _asked(snapshot: Snapshot, said: Iterable[tuple[int, str]]) -> HowAsked:
     by_judges = [(round_id, grader) for round_id, grader in said if kind_of(grader) == "judge"]
     newest = max((round_id for round_id, _ in by_judges), default=0)
     repeats = max((repeat_of(grader) for round_id, grader in by_judges if round_id == newest), default=1)
-    return HowAsked(repeats, context_of(snapshot, newest))
+    return HowAsked(repeats, *asked_in(snapshot, newest))
 
 
 def _answered_by(snapshot: Snapshot, judges: Collection[str]) -> Mapping[str, Mapping[str, Mapping[str, int]]]:

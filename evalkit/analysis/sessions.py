@@ -51,8 +51,12 @@ class SessionResult:
 
         Not where a cluster's workers have measured them, each by its own clock.
         """
-        here = self.attempts > 0 and self.executor != "ray"
-        return here and self.lag_p99_s is not None and self.lag_p99_s > TRUSTED_LAG_S
+        return self.attempts > 0 and _lagged(self)
+
+
+def _lagged(session: SessionResult) -> bool:
+    """Whether our own loop was late, whatever it sent meanwhile."""
+    return session.executor != "ray" and session.lag_p99_s is not None and session.lag_p99_s > TRUSTED_LAG_S
 
 
 def session_results(snapshot: Snapshot) -> tuple[SessionResult, ...]:
@@ -168,6 +172,6 @@ def _on_time(sessions: Sequence[SessionResult]) -> str:
 
 def kept_time(sessions: Sequence[SessionResult]) -> str:
     """Whether our own clocks can be believed, in a sentence or two."""
-    stood, late = standstill(sessions), any(session.late for session in sessions)
+    stood, late = standstill(sessions), any(_lagged(session) for session in sessions)
     kept = "Our own loop was late, but no latency rests on it." if late else _on_time(sessions)
     return " ".join(filter(None, (lateness(sessions) or (None if stood and not late else kept), stood)))

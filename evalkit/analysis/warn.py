@@ -246,7 +246,7 @@ def _about_gaps(
             )
     for model in models:
         if model.counts.ungraded and not model.counts.graded and grading.round is not None:
-            yield f"{model.name}: none of its {_plural(model.counts.ungraded, 'output')} is graded: it has no rate."
+            yield f"{model.name}: no grade of its {_plural(model.counts.ungraded, 'output')} counts: it has no rate."
         beside = model.counts.failed_undecided
         failed = f"{beside} of its {_plural(model.counts.failed, 'failure')}" if beside and model.items else ""
         if model.counts.ungraded and model.counts.graded:

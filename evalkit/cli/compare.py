@@ -62,7 +62,6 @@ def compare(
     from evalkit.forms import check_endings
     from evalkit.pricing import Prices
     from evalkit.report import COMPARISON
-    from evalkit.rounds import being_graded
     from evalkit.showing import refuse_itself, snapshot_to_show
 
     paths = output or []
@@ -76,8 +75,7 @@ def compare(
         raise UsageError(
             f"no model of {str(later)!r} has a counterpart in {str(earlier)!r}; name one with --pair THEN=NOW"
         )
-    peeked = any(being_graded(snapshot) for snapshot in (then, now))
-    analysis = _of_this_page(analysis, comparison(now.spec, then.spec, pair or ()) + " --peek" * peeked)
+    analysis = _of_this_page(analysis, comparison(now.spec, then.spec, pair or (), peek=peek))
     shown = replace(report_files.shown(analysis, now, hidden, later), parts=COMPARISON)
     written = report_files.write(paths, shown)
     if not quiet and not as_json:

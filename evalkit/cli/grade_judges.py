@@ -156,13 +156,13 @@ class JudgeSession:
             ties = sum(preferred is None for preferred in pairs.values())
             say(f"side by side: {len(pairs)} pairs in both orders, {ties} of them ties", err=True)
 
-    def _check(self, file: "RunFile", graders: "Sequence[str]") -> "Round":
+    def _check(self, file: "RunFile", graders: "Sequence[str]", endpoint: str | None = None) -> "Round":
         """Open the round, and let the checks do their part, which costs nothing."""
         from evalkit.cli.progress import counting
         from evalkit.grade import grade_by_checks, open_round
         from evalkit.graders import checks
 
-        round_ = open_round(file, graders, self.blind, self.panel)
+        round_ = open_round(file, graders, self.blind, self.panel, endpoint)
         if not self.blind:
             say("NOT BLIND: this round is stamped and its grades are for debugging only", err=True)
         if checks.NAME in graders:
@@ -186,16 +186,17 @@ class JudgeSession:
         unpriced = [line.model for line in bill.lines if line.worst_usd is None]
         if self.budget_usd is not None and unpriced:
             raise UsageError(f"a budget cannot be kept: {unpriced[0]} has no known price; leave --budget-usd out")
-        provider = open_provider(panel.judges, self.base_url, self.concurrency)
+        provider, endpoint = open_provider(panel.judges, self.base_url, self.concurrency), None
         try:
             if bill.requests:
                 server = await provider.preflight(panel.judges)
+                endpoint = server.endpoint
                 if server.problems:
                     raise UsageError("\n".join(server.problems.values()))
                 mark = "SIMULATED: this server is evalkit's sandbox\n" if server.simulated else ""
                 free, capped = provider.bills_nothing(server), self.budget_usd is not None
                 confirm(mark + self._offer(bill), self.yes, free=free, capped=capped, quiet=self.quiet)
-            round_ = self._check(file, graders)
+            round_ = self._check(file, graders, endpoint)
             ahead = {line.model: Ahead(line.requests, line.expected_usd) for line in bill.lines}
             board = Board(ahead, self.quiet, budget_usd=self.budget_usd, charged=self.charged)
             with board.shown(), board.missing():

@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import os
 import shutil
+import socket
 import sys
 import threading
 import webbrowser
@@ -261,9 +262,11 @@ class PeopleSession:
 
 
 def default_grader() -> str:
-    """A name for whoever gives none: always the same of one login, which it does not tell, since it is in reports."""
+    """A name for whoever gives none: the same of one login on one machine, which it does not tell and nobody who does
+    not know both can guess, since it is in reports."""
     try:
-        return f"grader-{hashlib.sha256(getpass.getuser().encode()).hexdigest()[:4]}"
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        return f"grader-{hashlib.sha256(who.encode()).hexdigest()[:4]}"
     except (OSError, KeyError) as error:
         raise UsageError("your login has no name; say who grades with --grader") from error
 

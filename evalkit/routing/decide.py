@@ -70,15 +70,15 @@ def decide(values: tuple[PolicyValue, ...], field: Field, bar: float, picked: st
 
 def _by_total(values: tuple[PolicyValue, ...], field: Field, bar: float) -> RoutingDecision:
     single = values[field.best]
-    tried = [value for value in values if value.kind == "router"]
-    routers = tried if any(value.mixes for value in tried) else []
+    named = [value for value in values if value.kind == "router"]
+    routers = _able(named, field)
 
     def made(verdict: RoutingVerdict, reason: str, settles: str = "") -> RoutingDecision:
         return RoutingDecision(verdict, single.name, single.name, len(routers), reason, settles)
 
     if not routers:
-        alone = "the answers of every router come from one model alone"
-        return made("keep", alone if tried else "there is no router to look at")
+        why = "every router asks a model that never answered" if named else "there is no router to look at"
+        return made("keep", why)
     if len(field.outcomes) < LEAST_ITEMS:
         few = f"{plural(len(field.outcomes), 'item')} cannot tell policies apart"
         return made("not_enough_data", few, f"at least {LEAST_ITEMS} items")
@@ -98,6 +98,15 @@ def _by_total(values: tuple[PolicyValue, ...], field: Field, bar: float) -> Rout
     return replace(
         made("not_enough_data", _not_shown(best, single, seen=seen), _settles(best)), router=best.name if seen else ""
     )
+
+
+def _able(routers: Sequence[PolicyValue], field: Field) -> list[PolicyValue]:
+    """Those that have something to choose from: one with a model that answered no request is the other, behind calls in
+    vain, and so are all where one model alone answered any."""
+    outputs = (output for item in field.outcomes.outputs for of_model in item for output in of_model)
+    answered = {output.model for output in outputs if output.outcome == "answered"}
+    silent = [model for model in field.outcomes.models if model not in answered]
+    return [each for each in routers if len(answered) > 1 and not any(each.asked.get(model) for model in silent)]
 
 
 def _not_shown(best: PolicyValue, single: PolicyValue, *, seen: bool) -> str:

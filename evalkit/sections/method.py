@@ -227,8 +227,6 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
         by = listing(list(dict.fromkeys(one.grader for one in analysis.preferred)))
         opened = f"no grades yet in {plural(grading.rounds, 'round')}" if grading.rounds else "no grading round yet"
         yield "Grading", words(f"{opened}; compared side by side by {by}" if by else opened)
-        if grading.judge_attempts:
-            yield "Judge's cost", words(_judge_cost(grading))
     else:
         graders = listing(grading.graders) or "nobody"
         idle = f"; {listing(grading.idle)} joined and graded nothing" if grading.idle else ""
@@ -246,6 +244,7 @@ def _grading(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     if grading.judges:
         more = " Graders in the report has more." if analysis.agreement or analysis.judges else ""
         yield "Judge", words(f"{listing(grading.judges)}; {_calibrated(analysis)}. {_weight(analysis)}{more}")
+    if grading.judges or grading.judge_attempts:
         yield "Judge's cost", words(_judge_cost(grading))
     outputs, ungraded = sum(m.counts.ungraded for m in analysis.models), sum(grading.ungraded.values())
     parts = listing([f"{reason}: {count:,}" for reason, count in sorted(grading.ungraded.items())])
@@ -269,7 +268,8 @@ def _over(grading: Grading) -> str:
 
 def _shown(grading: Grading) -> str:
     """When people were done, and whether anybody looked before."""
-    peeked = f"; looked at before with --peek, {listing(grading.peeks)}" if grading.peeks else "; nobody peeked before"
+    unpeeked = "; shown before they began, as of others' grades" if grading.after_results else "; nobody peeked before"
+    peeked = f"; looked at before with --peek, {listing(grading.peeks)}" if grading.peeks else unpeeked
     if grading.open:
         return f"people are still grading, results looked at with --peek, {listing(grading.peeks) or 'not recorded'}"
     closed = f"after the round was closed, {grading.closed_at}" if grading.closed_at else "the round was never closed"
@@ -321,10 +321,11 @@ def _judge_cost(grading: Grading) -> str:
     usd = money(grading.judge_usd)
     if 0 < grading.judge_unpriced_attempts < grading.judge_attempts:
         usd = f"at least {money(grading.judge_known_usd)}, with {grading.judge_unpriced_attempts:,} unpriced,"
+    rounds = f", in all {grading.rounds} rounds" if grading.rounds > 1 else ""
     lost = f", {grading.judge_lost_attempts:,} without an end" if grading.judge_lost_attempts else ""
     return (
         f"{usd} for {plural(grading.judge_attempts, 'attempt')}, "
-        f"{grading.judge_failed_attempts:,} of them failed{lost}; not part of any production cost above"
+        f"{grading.judge_failed_attempts:,} of them failed{lost}{rounds}; not part of any production cost above"
     )
 
 
