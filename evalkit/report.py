@@ -71,7 +71,7 @@ def build_report(analysis: Analysis, parts: Collection[str] | None = None) -> Re
             built.append(section)
     headline = built[0].heading if built else "Nothing to report."
     simulated = _simulated(analysis, of_two=bool(built) and built[0].name == "against")
-    mark = f"{SIMULATED}: " if simulated else ""
+    mark = f"{SIMULATED}: " if simulated and not headline.startswith(SIMULATED) else ""
     title = f"{mark}{headline} {analysis.spec.name}"
     return Report(title, simulated, tuple(built), _graded(analysis), price_line(analysis))
 

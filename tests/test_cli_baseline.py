@@ -1,5 +1,6 @@
 """`evalkit report --baseline`: a run beside an earlier one."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,28 @@ def test_the_report_compares_with_the_baseline(tmp_path: Path, capsys: pytest.Ca
     assert 'id="against' in target.read_text(encoding="utf-8")
     assert main(["report", str(now), "-o", str(target)]) == 0
     assert 'id="against' not in target.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["report", "compare"])
+def test_a_simulated_baseline_is_marked_before_anything_is_said_of_it(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = written(tmp_path / "now.db", [[True]] * 30)
+    made = run_of({OPUS: [[n % 2 == 0] for n in range(30)]})
+    then = write_run(tmp_path / "then.db", replace(made, spec=replace(made.spec, name="then", simulated=True)))
+    files = [str(tmp_path / f"r{ending}") for ending in (".md", ".html", ".json")]
+    outputs = [part for file in files for part in ("-o", file)]
+    runs = [str(now), "--baseline", str(then)] if command == "report" else [str(then), str(now)]
+    assert main([command, *runs, *outputs]) == 0
+    markdown, page, document = (Path(file).read_text(encoding="utf-8") for file in files)
+    assert "SIMULATED baseline: Opus 4.6 is better than in the baseline run" in markdown
+    assert "SIMULATED: SIMULATED" not in markdown
+    assert json.loads(document)["simulated"] is (command == "compare")
+    if command == "report":
+        assert "Since the baseline run, SIMULATED: " in page
+    else:
+        assert capsys.readouterr().out.startswith("SIMULATED")
+        assert "<title>SIMULATED baseline: " in page
 
 
 def test_a_baseline_without_a_counterpart_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

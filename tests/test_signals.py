@@ -1,6 +1,7 @@
 """Signals of the wrong model: planted ones are found, equal models raise none, and what is missing is said."""
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -256,6 +257,36 @@ def test_a_part_without_a_pick_is_no_proof_of_one_winner() -> None:
     assert {evidence.what for evidence in signal.evidence} == {
         f"Haiku 4.5 picked on {part} items" for part in ("easy", "medium")
     }
+
+
+def test_a_part_on_which_all_are_below_the_bar_is_waited_for_by_nobody() -> None:
+    """No number of items has one of them win there."""
+    book = Book(spec((SONNET, HAIKU)))
+    for part, failed in (("easy", 2), ("medium", 2), ("hard", 40)):
+        for i in range(60):
+            book.item(name := f"{part}-{i:02d}", difficulty=part)
+            for model, usd in ((SONNET, 0.012), (HAIKU, 0.004)):
+                book.trial(name, answered(usd + i % 7 / 1e5), model=model, level=int(i >= failed))
+    signal = found(analyze(book.snapshot()), SONNET)["winners-differ"]
+    assert (signal.state, signal.settles) == ("not shown", "")
+
+
+def test_what_settles_a_gain_is_of_the_model_and_part_that_is_nearest_to_show_it() -> None:
+    book = Book(spec((HAIKU, SONNET, OPUS)))
+    for i in range(80):
+        book.item(name := f"i{i:02d}", difficulty="hard")
+        for model, usd, good in (
+            (HAIKU, 0.004, i >= 20),
+            (SONNET, 0.012, i >= 22),
+            (OPUS, 0.03, i >= 14 and i not in (30, 31)),
+        ):
+            book.trial(name, answered(usd + i % 7 / 1e5), model=model, level=int(good))
+    standing_ = standing(analyze(book.snapshot()), HAIKU)
+    signal = found(standing_.analysis, HAIKU)["dearer-gains"]
+    assert signal.state == "not enough data"
+    gains = {e.what: e.estimate.value for e in signal.evidence}
+    assert gains["Sonnet 4.6 against Haiku 4.5 on hard items"] < 0 < gains["Opus 4.6 against Haiku 4.5 on hard items"]
+    assert re.fullmatch(r"about \d+ hard items for an 80% chance, if the difference stays \(80 now\)", signal.settles)
 
 
 def test_a_model_that_does_none_of_the_work_is_no_measure_for_a_cheaper_one() -> None:

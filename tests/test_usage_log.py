@@ -1,7 +1,7 @@
 """Production logs: read strictly, mapped to parts of a run without guessing, and what moving requests would save."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -290,6 +290,7 @@ def test_bedrocks_own_ids_are_known_as_the_api_was_asked(name: str) -> None:
         (("2026-08-31T00:00", "2026-08-31T20:00"), 5),  # begins on a Monday evening
         (("2026-10-11T04:00", "2026-10-12T00:00"), 5),  # ends on a Sunday morning
         (("2026-08-31T00:00", "2026-09-01T00:00"), 5),
+        (("2026-08-31T00:00", "2026-08-31T02:00"), 6),  # what may as well not have been sent
     ],
 )
 def test_a_week_that_a_log_begins_or_ends_in_the_midst_of_a_day_of_is_not_whole(
@@ -299,6 +300,18 @@ def test_a_week_that_a_log_begins_or_ends_in_the_midst_of_a_day_of_is_not_whole(
     hours = [datetime(2026, 8, 31, tzinfo=UTC) + timedelta(hours=n, minutes=n % 7) for n in range(6 * 7 * 24)]
     gone = [datetime.fromisoformat(f"{at}:00+00:00") for at in cut] or [hours[0], hours[0]]
     assert len(whole_weeks([at for at in hours if not gone[0] <= at < gone[1]])) == whole
+
+
+@pytest.mark.parametrize(("days", "hours", "whole"), [(5, range(9, 18), 6), (7, range(24), 6), (7, [13], 6)])
+def test_weeks_without_weekends_or_nights_are_whole_and_those_that_are_cut_are_not(
+    days: int, hours: Sequence[int], whole: int
+) -> None:
+    """By when the requests of other weeks come, not by the calendar's first hour and last day."""
+    monday = datetime(2026, 8, 31, tzinfo=UTC)
+    rows = [monday + timedelta(days=7 * w + d, hours=h) for w in range(6) for d in range(days) for h in hours]
+    assert len(whole_weeks(rows)) == whole
+    assert len(whole_weeks(rows[days * len(hours) // 2 :])) == whole - 1
+    assert len(whole_weeks(rows[: -days * len(hours) // 2])) == whole - 1
 
 
 def test_own_rates_of_a_bedrock_id_are_found_by_the_name_that_a_log_has() -> None:

@@ -78,7 +78,12 @@ def _winners(standing: Standing) -> Signal:
             apart = "parts of one kind that share no item, with picks that are shown to differ in cost"
             return made("not enough data", picked, apart)
         told = {(part.kind, part.name) for part, _ in picks}
-        without = [on(part.name) for part in standing.parts if (part.kind, part.name) not in told]
+        bar = standing.analysis.decision.bar
+        without = [
+            on(part.name)
+            for part in standing.parts
+            if (part.kind, part.name) not in told and not all(_misses(rate, bar) for rate in part.pass_rate.values())
+        ]
         if without:  # another model may win there
             more = [f"{len(without) - _NAMED} more"] if len(without) > _NAMED else []
             named = ", ".join([*without[:_NAMED], *more])
@@ -105,6 +110,11 @@ def _winners(standing: Standing) -> Signal:
     settles = "" if parts else f"more items in these parts: the pick differs, {lacking}"
     state: State = "shown" if parts else "not enough data"
     return made(state, tuple(dict.fromkeys(evidence)), settles, toward=toward, parts=tuple(dict.fromkeys(parts)))
+
+
+def _misses(rate: Estimate, bar: float) -> bool:
+    """Whether a model is shown to be below the bar, so that no items will have it win there."""
+    return rate.high is not None and rate.high < bar
 
 
 def _picks(standing: Standing) -> list[tuple[Slice, str]]:

@@ -24,9 +24,11 @@ from evalkit.usage_log import UsageLine
 FEWEST_WEEKS = 6
 """Whole weeks below which no trend is told."""
 _T = "log-linear least squares, t"
-_UNSAID = {FAST, IN_REGION}
 _THE_LOG = "the log"
 """What the reason begins with why a log that goes by rates of its own has no saving."""
+_MISSED = 0.02
+"""Share of a week's requests that a week may lack and be whole; of few requests three, or a quarter."""
+_UNSAID = {FAST, IN_REGION}
 """Why answers cost more than their rates say, which a log has no field for."""
 
 
@@ -155,23 +157,23 @@ def _figures(tiers: Sequence[Rates], cached: bool) -> list[tuple[float | None, .
 def whole_weeks(moments: Sequence[datetime]) -> tuple[date, ...]:
     """Mondays (UTC) of the calendar weeks that a log covers; `moments` of its requests, in order.
 
-    A log need not begin at midnight: the week that it begins on the Monday of, or ends on the Sunday of, is whole if on
-    that day requests come as early, or until as late, as on some other day of the log.
+    A log need not begin at midnight, nor have requests every day: its first week is whole where few of the requests of
+    the weeks between the first and the last come at times of the week before its own first one, and its last likewise.
     """
-    earliest, latest = dict[date, time](), dict[date, time]()
+    times: dict[date, list[timedelta]] = defaultdict(list)
     for moment in moments:
-        earliest.setdefault(moment.date(), moment.time())
-        latest[moment.date()] = moment.time()
+        monday = moment.date() - timedelta(days=moment.weekday())
+        times[monday].append(moment - datetime.combine(monday, time(), moment.tzinfo))
     first, last = moments[0].date(), moments[-1].date()
-    begun = earliest[first] <= max((at for day, at in earliest.items() if day != first), default=time.max)
-    ended = latest[last] >= min((at for day, at in latest.items() if day != last), default=time.min)
-    monday = first - timedelta(days=first.weekday())
-    monday += timedelta(days=0 if monday == first and begun else 7)
-    found = []
-    while monday + timedelta(days=6) <= (last if ended else last - timedelta(days=1)):
-        found.append(monday)
-        monday += timedelta(days=7)
-    return tuple(found)
+    first, last = first - timedelta(days=first.weekday()), last - timedelta(days=last.weekday())
+    between = [first + timedelta(days=7 * n) for n in range(1, (last - first).days // 7)]
+    inner = [at for monday in between for at in times[monday]]
+    missed = max(_MISSED * len(inner), min(3 * len(between), len(inner) / 4))
+    begun = sum(at < times[first][0] for at in inner) <= missed if inner else times[first][0].days == 0
+    ended = sum(at > times[last][-1] for at in inner) <= missed if inner else times[last][-1].days == 6
+    if first == last:
+        return (first,) * (begun and ended)
+    return (*(first,) * begun, *between, *(last,) * ended)
 
 
 def week_of(line: UsageLine) -> date:

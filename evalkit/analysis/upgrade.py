@@ -117,16 +117,21 @@ def _dearer_gains(standing: Standing) -> Signal:
     sides = [(side, part, both(side, standing.side, ids)) for side in standing.dearer for part, ids in parts]
     seed = standing.analysis.spec.seed
     p_values = adjust([difference_p(shared, seed) for _, _, shared in sides])
-    evidence, states, toward, settles = [], [], None, ""
+    evidence, states, toward, needed = [], [], None, dict[str, int]()
     for (side, part, shared), p in zip(sides, p_values, strict=True):
         gain = paired_difference(shared, 0.95)
         what = f"{side.name} against {standing.side.name} on {part}"
         evidence.append(Evidence(what, gain, "points", "same items", p))
         states.append(_gained(gain, p))
         toward = toward or (side.model if states[-1] == "shown" else None)
-        settles = settles or _to_separate(shared, part, len(sides))
+        if (items := _to_separate(shared, len(sides))) is not None:
+            needed[f"{part} for an 80% chance, if the difference stays ({len(shared.candidate):,} now)"] = items
     state = any_of(states)
     evidence += standing.unplaced
+    settles = f"more {parts[0][0]}: those here show no gain, and cannot exclude one of {MARGIN * 100:.0f} points"
+    if needed:
+        nearest = min(needed, key=lambda what: needed[what])
+        settles = f"about {needed[nearest]:,} {nearest}"
     return made(state, tuple(evidence), settles if state == "not enough data" else "", toward=toward)
 
 
@@ -136,10 +141,9 @@ def _gained(gain: Estimate, p_value: float | None) -> State:
     return "not enough data" if state == "shown" and not tested else state
 
 
-def _to_separate(sides: Shared, part: str, tests: int) -> str:
+def _to_separate(sides: Shared, tests: int) -> int | None:
+    """Items at which a gain would show that is seen here; None where none is."""
     counts = stats.discordance(sides.candidate, sides.baseline)
     worth = stats.paired_worth(sides.candidate, sides.baseline, sides.epochs)
     needed = stats.items_to_separate(counts.gain, counts.loss, counts.n, 1 - ALPHA / tests, worth)
-    if needed is None or counts.gain <= counts.loss:
-        return f"more {part}: those here show no gain, and cannot exclude one of {MARGIN * 100:.0f} points"
-    return f"about {max(needed, counts.n + 1):,} {part} for an 80% chance, if the difference stays ({counts.n:,} now)"
+    return None if needed is None or counts.gain <= counts.loss else max(needed, counts.n + 1)

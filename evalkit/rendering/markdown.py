@@ -39,7 +39,7 @@ def render(sections: Sequence[Section], footer: str, *, name: str, simulated: st
     parts: list[str] = []
     for section in (s for s in sections if s.summary):
         if not parts:
-            mark = "SIMULATED: " if simulated else ""
+            mark = "SIMULATED: " if simulated and not section.heading.startswith("SIMULATED") else ""
             parts.append(f"### {mark}{escape(section.heading)}")
             parts.append(_text(section.lede))
         parts += _blocks(section, again=any(part.startswith("| ") for part in parts))

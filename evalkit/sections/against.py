@@ -104,6 +104,11 @@ def _baseline(analysis: Analysis) -> Iterator[Note]:
 
 
 def _heading(analysis: Analysis, comparisons: list[Comparison]) -> str:
+    mark = "SIMULATED baseline: " if analysis.baseline and analysis.baseline.simulated else ""
+    return f"{mark}{_finding(analysis, comparisons)}"
+
+
+def _finding(analysis: Analysis, comparisons: list[Comparison]) -> str:
     up, down = [c for c in comparisons if c.better], [c for c in comparisons if c.worse]
     if not up and not down:
         costs = _dearer_or_cheaper(analysis, comparisons)

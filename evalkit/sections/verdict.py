@@ -319,7 +319,8 @@ def _since(analysis: Analysis) -> Fact | None:
         if differs_from(latency[c.first], 1.0):
             took = f", answers took {estimated(latency[c.first], 'ratio')} as long"
             told.append(Span(took, measured=True))
-    return Fact(f"Since the baseline run: {_changes(analysis, found)}", words(*told, "."))
+    mark = ", SIMULATED" if analysis.baseline and analysis.baseline.simulated else ""
+    return Fact(f"Since the baseline run{mark}: {_changes(analysis, found)}", words(*told, "."))
 
 
 def _changes(analysis: Analysis, found: list[Comparison]) -> str:
