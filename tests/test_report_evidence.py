@@ -414,6 +414,9 @@ def test_the_methods_of_all_intervals_are_named_and_none_without_limits() -> Non
     assert f"pass rate: {first.pass_rate.method} or {edge.pass_rate.method};" in told
     shown = {e.method for e in estimates_of(whole) if e.low is not None or e.high is not None}
     assert set(rows["Other intervals"].split("; ")) == {m for m in shown if m not in told}
+    routed = method_rows(made("routed"))["Other intervals"].split("; ")
+    assert routed[-1] == "of policies with numbers to set cross-fitted, one step wider than its label"
+    assert not [method for method in routed[:-1] if "cross-fitted" in method]
 
 
 # --- retries ---------------------------------------------------------------------------------------------------

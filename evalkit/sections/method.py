@@ -24,6 +24,7 @@ from evalkit.models import known, newer_in_tier
 from evalkit.price_rows import price_rows, priced
 from evalkit.records import Spec
 from evalkit.repeat_rows import repeat_rows
+from evalkit.routing.figures import CROSS_FITTED
 from evalkit.stats import Estimate
 from evalkit.wording import estimated, listing, milliseconds, money, percent, plural, sentence, tokens
 
@@ -346,9 +347,11 @@ def _methods(analysis: Analysis) -> Iterable[tuple[str, Text]]:
     parts = [f"{name}: {used}" for name, estimates in figures if (used := _used(estimates))]
     yield "Intervals", words("; ".join([percent(models[0].pass_rate.confidence), *parts]))
     told = {method for _, estimates in figures for method in _methods_of(estimates)}
-    others = [method for method in _methods_of(estimates_of(analysis)) if method not in told]
+    every, tuned = list(_methods_of(estimates_of(analysis))), f", {CROSS_FITTED}"
+    others = sorted({method.removesuffix(tuned) for method in every} - told)
+    others += [f"of policies with numbers to set {CROSS_FITTED}"] * any(method.endswith(tuned) for method in every)
     if others:
-        yield "Other intervals", words("; ".join(sorted(others)))
+        yield "Other intervals", words("; ".join(others))
     yield (
         "p-values",
         words(
