@@ -93,7 +93,7 @@ def test_the_summary_has_the_decision_and_no_second_table() -> None:
         ("route", 3, "The policy “By context size” saves "),
         ("keep", 3, "No router is 10% cheaper in total than Opus 4.6 alone"),
         ("keep", 0, "No router could be tried on these items"),
-        ("not_enough_data", 3, "No router is shown to be cheaper than Opus 4.6 alone on 60 items"),
+        ("not_enough_data", 3, "No router is shown to be cheaper in total than Opus 4.6 alone on 60 items"),
     ],
 )
 @pytest.mark.parametrize("picked", [True, False])

@@ -144,7 +144,7 @@ def test_where_the_report_picks_another_model_than_the_lowest_total_that_is_said
 def test_report_shows_routing_in_every_form() -> None:
     analysis = with_routing(analyze(graded(60)))
     section = next(s for s in build_report(analysis).sections if s.name == "routing")
-    assert section.heading == "No router is shown to be cheaper than Opus 4.6 alone on 60 items"
+    assert section.heading == "No router is shown to be cheaper in total than Opus 4.6 alone on 60 items"
     assert f"**{section.heading}**" in render_markdown(analysis)
     assert json.loads(render_json(analysis))["analysis"]["routing"]["items"] == 60
     scorecard = next(s for s in build_report(analysis).sections if s.name == "scorecard")

@@ -112,7 +112,10 @@ def _able(routers: Sequence[PolicyValue], field: Field) -> list[PolicyValue]:
 def _not_shown(best: PolicyValue, single: PolicyValue, *, seen: bool) -> str:
     """That the router which gains most by the estimates is not shown to gain anything, or not even seen to."""
     if not seen:
-        return f"no router is seen to be cheaper than {single.phrase}, but these items cannot rule {NOTABLE:.0%} out"
+        return (
+            f"no router is seen to be cheaper than {single.phrase}, unsatisfactory answers included, but these items"
+            f" cannot rule {NOTABLE:.0%} out"
+        )
     limits = "" if best.gain_limits is None else f" (by {_TOGETHER.format(doubt(best.gain_limits, 'money'))})"
     return (
         f"{best.phrase} may cost less than {single.phrase}, unsatisfactory answers included{limits}; these items do not"

@@ -81,8 +81,8 @@ def heading(analysis: Analysis, routing: Routing) -> str:
         return "No router could be tried on these items"
     if decision.verdict == "keep":
         return f"{at} router is {_NOTABLY} than {single}"
-    notably = f"{NOTABLE:.0%} " * any(each.shown for each in routing.values)
-    return f"{at} router is shown to be {notably}cheaper than {single} on {plural(routing.items, 'item')}"
+    cheaper = _NOTABLY if any(each.shown for each in routing.values) else "cheaper in total"
+    return f"{at} router is shown to be {cheaper} than {single} on {plural(routing.items, 'item')}"
 
 
 def _other_pick(analysis: Analysis, routing: Routing) -> bool:
