@@ -72,10 +72,10 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
         yield ["evalkit", "grade", file, "--by", "checks"]
     comparing = tuple(grader for grader in compared if grader != PEOPLE)
     one_by_one, in_pairs = (grading.judges, grading.judged), (comparing, grading.compared)
-    for (judges, how), pairs in ((one_by_one, []), (in_pairs, ["--side-by-side"])):
+    for (judges, how), layout in ((one_by_one, "--one-by-one"), (in_pairs, "--side-by-side")):
         if judges:
             named = (part for judge in judges for part in ("--judge", judge))
-            yield ["evalkit", "grade", file, "--by", "judges", *named, *_asked(analysis, judges, how), *pairs, *seen]
+            yield ["evalkit", "grade", file, "--by", "judges", *named, *_asked(analysis, judges, how), layout, *seen]
     if grading.people:
         pairs = ["--side-by-side"] if PEOPLE in compared else []
         asked = ["--ask-author"] if grading.asked_author or analysis.blinding else []

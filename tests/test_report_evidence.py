@@ -654,7 +654,9 @@ def test_the_run_can_be_repeated_with_the_command_and_found_by_its_name() -> Non
     ]  # fmt: skip
     file = f"runs/support-replies-{analysis.spec.sha256[:8]}.db"
     assert report == ["evalkit", "report", file]
-    assert grade == [["evalkit", "grade", file, "--by", "judges", "--judge", JUDGE_MODEL, "--judge-repeats", "1"]]
+    assert grade == [
+        ["evalkit", "grade", file, "--by", "judges", "--judge", JUDGE_MODEL, "--judge-repeats", "1", "--one-by-one"]
+    ]
 
 
 def test_the_command_names_a_rubric_that_is_not_the_datasets_own_and_how_requests_were_cached() -> None:
@@ -726,7 +728,19 @@ def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() ->
     )
     _, *grade, (_, _, file) = commands(replace(analysis, grading=seen))
     assert grade == [
-        ["evalkit", "grade", file, "--by", "judges", "--judge", "a b", "--judge-repeats", "1", "--no-blind"],
+        [
+            "evalkit",
+            "grade",
+            file,
+            "--by",
+            "judges",
+            "--judge",
+            "a b",
+            "--judge-repeats",
+            "1",
+            "--one-by-one",
+            "--no-blind",
+        ],
         ["evalkit", "grade", file, "--by", "people", "--grader", "Ada", "--no-blind"],
     ]
     asked = replace(analysis.grading, judged=HowAsked(3, "full"), compared=HowAsked(2, "reference", "http://localhost"))
@@ -739,7 +753,7 @@ def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() ->
     (again,) = commands(replace(analysis, grading=asked, spec=gateway))[1:-1]
     assert again[5:] == [
         "--judge", JUDGE_MODEL, "--judge-repeats", "3", "--judge-context", "full",
-        "--base-url", "https://gateway.example/anthropic",
+        "--base-url", "https://gateway.example/anthropic", "--one-by-one",
     ]  # fmt: skip
     peeked = commands(replace(analysis, grading=replace(seen, at_work=True)))
     assert peeked[-1] == ["evalkit", "report", file, "--peek"]
