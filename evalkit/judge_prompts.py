@@ -18,10 +18,12 @@ def content(prompt_sha256: str, context: JudgeContext, endpoint: str | None) -> 
 
 
 def asked_in(snapshot: Snapshot, round_id: int) -> tuple[JudgeContext | None, str | None]:
-    """What the judges of a round read beside an output, and their server; None where that is not on record."""
-    joined = [e.content for e in snapshot.events if (e.kind, e.round_id) == ("joined", round_id)]
-    asked = next((content for content in joined if _CONTEXT in content), {})
-    return asked.get(_CONTEXT), asked.get(_ENDPOINT)
+    """What the judges of a round read beside an output, and their server, else the last that any were asked by, as of a
+    round whose answers were all there; None where that is not on record."""
+    joined = [event for event in snapshot.events if event.kind == "joined" and _CONTEXT in event.content]
+    context = next((event.content[_CONTEXT] for event in joined if event.round_id == round_id), None)
+    places = sorted(joined, key=lambda event: (event.round_id == round_id, event.round_id or 0), reverse=True)
+    return context, next((event.content[_ENDPOINT] for event in places if _ENDPOINT in event.content), None)
 
 
 def prompts_of(snapshot: Snapshot) -> Mapping[tuple[str, int], str]:

@@ -70,12 +70,9 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
     seen = ["--no-blind"] if blind is False else []
     if grading.grades and not grading.judges and not grading.people:
         yield ["evalkit", "grade", file, "--by", "checks"]
-    comparing = tuple(grader for grader in compared if grader != PEOPLE)
-    one_by_one, in_pairs = (grading.judges, grading.judged), (comparing, grading.compared)
-    for (judges, how), layout in ((one_by_one, "--one-by-one"), (in_pairs, "--side-by-side")):
-        if judges:
-            named = (part for judge in judges for part in ("--judge", judge))
-            yield ["evalkit", "grade", file, "--by", "judges", *named, *_asked(analysis, judges, how), layout, *seen]
+    for asked_so, layout in ((grading.judged, "--one-by-one"), (grading.compared, "--side-by-side")):
+        for how in asked_so:
+            yield ["evalkit", "grade", file, "--by", "judges", *_asked(analysis, how), layout, *seen]
     if grading.people:
         pairs = ["--side-by-side"] if PEOPLE in compared else []
         asked = ["--ask-author"] if grading.asked_author or analysis.blinding else []
@@ -89,12 +86,14 @@ def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
             yield ["evalkit", "grade", file, "--by", "people", *people, *wish, *pairs, *asked, *seen]
 
 
-def _asked(analysis: Analysis, judges: Iterable[str], how: HowAsked) -> Iterable[str]:
-    """How judges were asked, and where, as far as it is on record; else of the server that the outputs came from."""
+def _asked(analysis: Analysis, how: HowAsked) -> Iterable[str]:
+    """Which judges were asked, how and where, as far as it is on record; else by the server of the outputs."""
+    for judge in how.judges:
+        yield from ("--judge", judge)
     yield from ("--judge-repeats", str(how.repeats))
     if how.context is not None:
         yield from ("--judge-context", how.context)
-    if any(same_model(judge, model) for judge in judges for model in analysis.spec.models):
+    if any(same_model(judge, model) for judge in how.judges for model in analysis.spec.models):
         yield "--allow-own-judge"
     if how.endpoint is not None or not analysis.spec.imported:
         yield from base_url(how.endpoint or analysis.spec.endpoint)

@@ -13,6 +13,7 @@ from evalkit.analysis.compare import adjusted
 from evalkit.analysis.compare import pairs as pairs_of_tables
 from evalkit.analysis.corrections import stated
 from evalkit.analysis.decide import decide
+from evalkit.analysis.graded_by import HowAsked
 from evalkit.analysis.pair_results import Pair
 from evalkit.analysis.per_model import cost_per_satisfactory as price_of
 from evalkit.analysis.per_model import counted, mean_score, means, rate_of
@@ -229,6 +230,7 @@ def assemble(outputs: tuple[ItemResult, ...], models: tuple[str, ...], *, simula
             grades=len(outputs) * 9,
             ungraded={},
             identity_marks=1,
+            judged=(HowAsked(("claude-sonnet-5-5",)),),
         ),
         outputs=outputs,
         warnings=("The judge is uncalibrated: no person has graded a sample of these outputs.",),

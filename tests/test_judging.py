@@ -336,7 +336,7 @@ def test_another_context_is_another_question_in_another_round(made: Callable[...
         assert grade(path, server.url, *by(OTHER), "--judge-context", context) == 0
         assert len(server.messages()) == 12
         assert {str(body).count("<document name=") for body in server.messages()} == {passages}
-        assert analyze(snapshot()).grading.judged == HowAsked(1, context, "http://127.0.0.1")
+        assert analyze(snapshot()).grading.judged == (HowAsked((OTHER,), 1, context, "http://127.0.0.1"),)
     assert grade(path, server.url, *by(OTHER)) == 0
     assert len(snapshot().rounds) == 3, "evidence is what is asked for unless told otherwise"
 

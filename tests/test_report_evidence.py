@@ -382,18 +382,21 @@ def test_people_are_asked_for_as_much_as_they_were() -> None:
 def test_only_who_was_shown_two_outputs_side_by_side_is_asked_so_again() -> None:
     both = made("people_and_judge")
     by_people = Preferred("people", SONNET, HAIKU, 9, 3, 5, 1, paired_rates(5, 3, 9), 1.0)
-    by_judge = replace(by_people, grader=JUDGE_MODEL)
-    for found, asked in (([by_people], [False, True]), ([by_judge], [False, True, False])):
-        _, *grade, _ = commands(replace(both, preferred=tuple(found)))
+    compared = replace(both.grading, compared=(HowAsked((JUDGE_MODEL,)),))
+    for analysis, asked in (
+        (replace(both, preferred=(by_people,)), [False, True]),
+        (replace(both, grading=compared), [False, True, False]),
+    ):
+        _, *grade, _ = commands(analysis)
         assert ["--side-by-side" in command for command in grade] == asked, "a judge grades and compares apart"
 
 
 def test_a_round_that_only_compared_is_told_and_what_it_cost() -> None:
     whole = made("whole")
     compared = Preferred(JUDGE_MODEL, SONNET, HAIKU, 9, 3, 5, 1, paired_rates(5, 3, 9), 1.0)
-    analysis = replace(
-        whole, preferred=(compared,), grading=replace(whole.grading, round=None, grades=0, judges=(), rounds=1)
-    )
+    asked = (HowAsked((JUDGE_MODEL,)),)
+    grading = replace(whole.grading, round=None, grades=0, judges=(), judged=(), compared=asked, rounds=1)
+    analysis = replace(whole, preferred=(compared,), grading=grading)
     rows = method_rows(analysis)
     assert rows["Grading"] == f"no grades yet in 1 round; compared side by side by {JUDGE_MODEL}"
     assert "attempts" in rows["Judge's cost"]
@@ -724,7 +727,11 @@ def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() ->
     analysis = made("whole")
     assert analysis.grading.round is not None
     seen = replace(
-        analysis.grading, judges=("a b",), people=("Ada",), round=replace(analysis.grading.round, blind=False)
+        analysis.grading,
+        judges=("a b",),
+        judged=(HowAsked(("a b",)),),
+        people=("Ada",),
+        round=replace(analysis.grading.round, blind=False),
     )
     _, *grade, (_, _, file) = commands(replace(analysis, grading=seen))
     assert grade == [
@@ -743,9 +750,10 @@ def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() ->
         ],
         ["evalkit", "grade", file, "--by", "people", "--grader", "Ada", "--no-blind"],
     ]
-    asked = replace(analysis.grading, judged=HowAsked(3, "full"), compared=HowAsked(2, "reference", "http://localhost"))
-    pairs = (Preferred(JUDGE_MODEL, SONNET, HAIKU, 9, 3, 5, 1, paired_rates(5, 3, 9), 1.0),)
-    _, _, compared, _ = commands(replace(analysis, grading=asked, preferred=pairs))
+    asked = replace(analysis.grading, judged=(HowAsked((JUDGE_MODEL,), 3, "full"),), compared=())
+    pairs = (HowAsked((JUDGE_MODEL,), 2, "reference", "http://localhost"), HowAsked(("other",), 1, "full"))
+    _, _, compared, other, _ = commands(replace(analysis, grading=replace(asked, compared=pairs)))
+    assert other[5:] == ["--judge", "other", "--judge-repeats", "1", "--judge-context", "full", "--side-by-side"]
     assert compared[7:] == [
         "--judge-repeats", "2", "--judge-context", "reference", "--base-url", "http://localhost:PORT", "--side-by-side",
     ]  # fmt: skip
@@ -757,7 +765,7 @@ def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() ->
     ]  # fmt: skip
     peeked = commands(replace(analysis, grading=replace(seen, at_work=True)))
     assert peeked[-1] == ["evalkit", "report", file, "--peek"]
-    own = replace(analysis.grading, judges=(HAIKU,))
+    own = replace(analysis.grading, judged=(HowAsked((HAIKU,)),))
     assert "--allow-own-judge" in commands(replace(analysis, grading=own))[1]
     elsewhere = replace(seen, round=replace(analysis.grading.round, blind=None))
     assert len(commands(replace(analysis, grading=elsewhere))) == 2

@@ -14,6 +14,7 @@ class HowAsked:
     """How judges were asked in a round: how often each the same, what it read beside an output and by which server;
     None where that is not on record."""
 
+    judges: tuple[str, ...]
     repeats: int = 1
     context: JudgeContext | None = None
     endpoint: str | None = None
@@ -37,7 +38,7 @@ class Grading:
     `sample`: about how many outputs people were asked to grade, `overlap`: how many of them an item; None for all.
     `repeat_share`: the share that came to them a second time, None where nothing was declared; `asked_author`: whether
     they were to say who wrote it. `rounds` were opened in all; people are `at_work` in one of them. `judged`,
-    `compared`: how judges were asked for grades, and for what they prefer.
+    `compared`: how judges were asked for the round's grades, and for what they prefer, each in its newest round.
     """
 
     round: Round | None
@@ -72,5 +73,5 @@ class Grading:
     judge_known_usd: float = 0.0
     judge_unpriced_attempts: int = 0
     judge_lost_attempts: int = 0
-    judged: HowAsked = HowAsked()
-    compared: HowAsked = HowAsked()
+    judged: tuple[HowAsked, ...] = ()
+    compared: tuple[HowAsked, ...] = ()

@@ -8,7 +8,7 @@ from evalkit.analysis.counting_round import current_round
 from evalkit.analysis.graded_by import Grading, HowAsked
 from evalkit.analysis.trials import TrialResult
 from evalkit.analysis.views import dropped_judges
-from evalkit.grader_names import JUDGE, judge_of, kind_of, repeat_of
+from evalkit.grader_names import JUDGE, judge_model, judge_of, kind_of, repeat_of
 from evalkit.grading_records import MERGED, RoundEvent
 from evalkit.judge_prompts import asked_in, outdated
 from evalkit.records import Attempt, Round, Snapshot
@@ -84,12 +84,16 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
     )
 
 
-def _asked(snapshot: Snapshot, said: Iterable[tuple[int, str]]) -> HowAsked:
-    """How the judges were asked who said something in rounds, in the newest of these."""
-    by_judges = [(round_id, grader) for round_id, grader in said if kind_of(grader) == "judge"]
-    newest = max((round_id for round_id, _ in by_judges), default=0)
-    repeats = max((repeat_of(grader) for round_id, grader in by_judges if round_id == newest), default=1)
-    return HowAsked(repeats, *asked_in(snapshot, newest))
+def _asked(snapshot: Snapshot, said: Iterable[tuple[int, str]]) -> tuple[HowAsked, ...]:
+    """How judges were asked who said something in rounds, each in the newest of its own: one for each such round."""
+    by_judges = sorted({(round_id, grader) for round_id, grader in said if kind_of(grader) == "judge"})
+    newest = {judge_model(grader): round_id for round_id, grader in by_judges}
+    found = []
+    for round_id in sorted(set(newest.values())):
+        judges = tuple(judge for judge in newest if newest[judge] == round_id)
+        own = [grader for id_, grader in by_judges if id_ == round_id and judge_model(grader) in judges]
+        found.append(HowAsked(judges, max(map(repeat_of, own)), *asked_in(snapshot, round_id)))
+    return tuple(found)
 
 
 def _answered_by(snapshot: Snapshot, judges: Collection[str]) -> Mapping[str, Mapping[str, Mapping[str, int]]]:

@@ -1,0 +1,31 @@
+"""How judges were asked is kept with their round, so that they can be asked again in the same way."""
+
+from dataclasses import replace
+
+from analysis_builders import Book
+
+from evalkit.analysis.graded_by import HowAsked
+from evalkit.analysis.grading import _asked
+from evalkit.grading_records import RoundEvent
+from evalkit.judge_prompts import content
+
+
+def test_each_judge_is_asked_again_as_in_its_own_newest_round() -> None:
+    """Two judges may have compared in rounds of their own, and a round whose answers were all there asked no server."""
+    events = (
+        RoundEvent("joined", 1, "judge a", content("p", "full", "http://u")),
+        RoundEvent("joined", 2, "judge b", content("p", "reference", "http://v")),
+        RoundEvent("joined", 3, "judge b", content("p", "evidence", None)),
+        RoundEvent("joined", 3, "ann"),
+    )
+    said = [(1, "judge a"), (1, "judge a #2"), (2, "judge b #3"), (3, "judge b"), (3, "ann"), (3, "checks")]
+    assert _asked(replace(Book().snapshot(), events=events), said) == (
+        HowAsked(("a",), 2, "full", "http://u"),
+        HowAsked(("b",), 1, "evidence", "http://v"),
+    )
+
+
+def test_of_rounds_of_older_files_nothing_is_on_record_but_who_spoke() -> None:
+    events = (RoundEvent("joined", 1, "judge a", {"judge_prompt_sha256": "p"}),)
+    assert _asked(replace(Book().snapshot(), events=events), [(1, "judge a")]) == (HowAsked(("a",)),)
+    assert _asked(Book().snapshot(), [(1, "ann")]) == ()
