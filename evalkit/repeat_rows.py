@@ -62,18 +62,17 @@ def _mixed(analysis: Analysis) -> str:
 
 
 def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
-    """The commands that have the outputs graded and compared as they were; none where that was done elsewhere."""
+    """The commands that have the outputs graded and compared as they were; none of what was done elsewhere."""
     grading, compared = analysis.grading, dict.fromkeys(one.grader for one in analysis.preferred)
     blind = None if grading.round is None else grading.round.blind
-    if blind is None and not (grading.round is None and compared):
-        return
-    seen = ["--no-blind"] if blind is False else []
-    if grading.grades and not grading.judges and not grading.people:
+    here, seen = blind is not None, ["--no-blind"] if blind is False else []
+    if here and grading.grades and not grading.judges and not grading.people:
         yield ["evalkit", "grade", file, "--by", "checks"]
-    for asked_so, layout in ((grading.judged, "--one-by-one"), (grading.compared, "--side-by-side")):
+    by_judges = (grading.judged if here else (), "--one-by-one"), (grading.compared, "--side-by-side")
+    for asked_so, layout in by_judges:
         for how in asked_so:
             yield ["evalkit", "grade", file, "--by", "judges", *_asked(analysis, how), layout, *seen]
-    if grading.people:
+    if here and grading.people:
         pairs = ["--side-by-side"] if PEOPLE in compared else []
         asked = ["--ask-author"] if grading.asked_author or analysis.blinding else []
         if grading.repeat_share not in (None, REPEAT_SHARE):

@@ -614,7 +614,7 @@ def test_what_waits_in_batches_is_pending_and_not_lost(tiny: Path, server: Recor
     method = section(analysis, "method").blocks[0]
     assert isinstance(method, Definitions)
     told = {term: plain_text(text) for term, text in method.rows}
-    assert f"{waiting} in batches that are not back" in told["Attempts"]
+    assert f"{waiting} more in batches that are not back; " in told["Attempts"]
     assert told["To repeat"].count("--executor batch") == 1
 
 

@@ -769,6 +769,8 @@ def test_the_grading_can_be_repeated_too_by_whoever_graded_and_blind_or_not() ->
     assert "--allow-own-judge" in commands(replace(analysis, grading=own))[1]
     elsewhere = replace(seen, round=replace(analysis.grading.round, blind=None))
     assert len(commands(replace(analysis, grading=elsewhere))) == 2
+    compared = replace(elsewhere, compared=(HowAsked(("a",)),))
+    assert [c[-1] for c in commands(replace(analysis, grading=compared))[1:-1]] == ["--side-by-side"]
 
 
 def test_provenance_names_all_that_the_figures_rest_on() -> None:

@@ -12,7 +12,7 @@ from evalkit.grader_names import JUDGE, judge_model, judge_of, kind_of, repeat_o
 from evalkit.grading_records import MERGED, RoundEvent
 from evalkit.judge_prompts import asked_in, outdated
 from evalkit.records import Attempt, Round, Snapshot
-from evalkit.rounds import Settings, being_graded, declared, names_items, people_of, settings_of, told_apart
+from evalkit.rounds import Settings, being_graded, names_items, people_of, settings_of, told_apart
 from evalkit.rubric import Rubric
 from evalkit.standing_grades import counting
 
@@ -74,7 +74,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         told_apart=told_apart(snapshot, round_.id) if round_ is not None else (),
         sample=settings.sample,
         overlap=settings.overlap,
-        repeat_share=settings.repeat_share if round_ is not None and declared(snapshot, round_.id) else None,
+        repeat_share=settings.repeat_share if round_ is not None and people_of(snapshot, round_.id) else None,
         asked_author=settings.ask_author,
         judge_lost_attempts=sum(a.outcome is None for a in attempts),
         rounds=len(snapshot.rounds),

@@ -109,7 +109,7 @@ def _earlier(baseline: Path) -> "Snapshot":
 
     with RunFile(baseline, read_only=True) as file:
         snapshot = file.snapshot()
-    refuse_while_graded(snapshot)
+    refuse_while_graded(snapshot, "compare")
     return snapshot
 
 

@@ -148,13 +148,13 @@ def _billed(analysis: Analysis) -> Iterable[tuple[str, Text]]:
             ("unknown_cost_attempts", "of unknown cost"),
         )
     ]
-    waiting = 0 if analysis.sweep else sum(session.waiting for session in analysis.sessions)
-    sent = sum(m.attempts for m in analysis.models) + waiting
-    if sent:
-        parts = ", ".join(f"{count:,} {what}" for count, what in counts)
-        parts += f", {waiting:,} in batches that are not back" if waiting else ""
+    waiting, sent = sum(session.waiting for session in analysis.sessions), sum(m.attempts for m in analysis.models)
+    if sent or waiting:
         at = "" if analysis.sweep is None else f" at {tokens(analysis.sweep.analysed)} tokens"
-        yield "Attempts", words(f"{sent:,} of production{at}, {parts}; known costs are in every cost above")
+        parts = [f"{sent:,} of production{at}", *(f"{count:,} {what}" for count, what in counts)]
+        if waiting:
+            parts.append(f"{waiting:,} more in batches that are not back{', at any size' if at else ''}")
+        yield "Attempts", words(f"{', '.join(parts)}; known costs are in every cost above")
 
 
 def _sent(session: SessionResult) -> Iterable[Span]:

@@ -72,8 +72,8 @@ def heading(analysis: Analysis, routing: Routing) -> str:
     decision, single = routing.decision, routing.value_of(routing.decision.single).phrase
     at = f"At {money(routing.failure_usd)} a failure no" if _other_pick(analysis, routing) else "No"
     if decision.verdict == "route":
-        policy = routing.value_of(decision.policy)
-        return f"{policy.opening} saves {estimated(policy.gain_usd, 'money')} a request over {single}{reserve(policy)}"
+        won = routing.value_of(decision.policy)
+        return f"{won.opening} saves {estimated(won.gain_usd, 'money')} a request in total over {single}{reserve(won)}"
     if decision.short_of_bar:
         what = "clears" if decision.verdict == "keep" else "is shown both to be cheaper and to clear"
         return f"{at} router that may be {_NOTABLY} than {single} {what} {stated(analysis.decision.bar)}"
