@@ -79,7 +79,7 @@ def preview_round(snapshot: Snapshot, graders: Sequence[str], blind: bool, panel
         there = automatic(round_)
         people_alone = people_of(snapshot, round_.id) and not any(kind_of(grader) == "judge" for grader in there)
         beside = panel is not None and panel.side_by_side and set(graders) <= set(there)
-        fits = (there == tuple(graders) or people_alone or beside) and _asked_alike(snapshot, round_, panel)
+        fits = (set(there) == set(graders) or people_alone or beside) and _asked_alike(snapshot, round_, panel)
         if fits and round_.blind == blind and not is_closed(snapshot, round_.id):
             return round_
     return Round(0, snapshot.spec.rubric_sha256, tuple(graders), blind, snapshot.spec.seed, _now())

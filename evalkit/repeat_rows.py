@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Iterable
 
 from evalkit.analysis.graded_by import HowAsked
-from evalkit.analysis.preferred import PEOPLE
 from evalkit.analysis.results import Analysis
 from evalkit.blocks import Text, code, words
 from evalkit.commands import base_url, command_of_run, commands_of_import, run_file
@@ -63,17 +62,16 @@ def _mixed(analysis: Analysis) -> str:
 
 def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:
     """The commands that have the outputs graded and compared as they were; none of what was done elsewhere."""
-    grading, compared = analysis.grading, dict.fromkeys(one.grader for one in analysis.preferred)
+    grading = analysis.grading
     blind = None if grading.round is None else grading.round.blind
     here, seen = blind is not None, ["--no-blind"] if blind is False else []
     if here and grading.grades and not grading.judges and not grading.people:
         yield ["evalkit", "grade", file, "--by", "checks"]
-    by_judges = (grading.judged if here else (), "--one-by-one"), (grading.compared, "--side-by-side")
-    for asked_so, layout in by_judges:
+    for asked_so, layout in ((grading.judged if here else (), "--one-by-one"), (grading.compared, "--side-by-side")):
         for how in asked_so:
             yield ["evalkit", "grade", file, "--by", "judges", *_asked(analysis, how), layout, *seen]
     if here and grading.people:
-        pairs = ["--side-by-side"] if PEOPLE in compared else []
+        pairs = ["--side-by-side"] if grading.side_by_side else []
         asked = ["--ask-author"] if grading.asked_author or analysis.blinding else []
         if grading.repeat_share not in (None, REPEAT_SHARE):
             asked = ["--repeat-share", f"{grading.repeat_share:g}", *asked]

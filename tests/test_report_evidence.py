@@ -381,10 +381,9 @@ def test_people_are_asked_for_as_much_as_they_were() -> None:
 
 def test_only_who_was_shown_two_outputs_side_by_side_is_asked_so_again() -> None:
     both = made("people_and_judge")
-    by_people = Preferred("people", SONNET, HAIKU, 9, 3, 5, 1, paired_rates(5, 3, 9), 1.0)
     compared = replace(both.grading, compared=(HowAsked((JUDGE_MODEL,)),))
     for analysis, asked in (
-        (replace(both, preferred=(by_people,)), [False, True]),
+        (replace(both, grading=replace(both.grading, side_by_side=True)), [False, True]),
         (replace(both, grading=compared), [False, True, False]),
     ):
         _, *grade, _ = commands(analysis)

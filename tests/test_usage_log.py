@@ -1,6 +1,7 @@
 """Production logs: read strictly, mapped to parts of a run without guessing, and what moving requests would save."""
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -312,6 +313,13 @@ def test_weeks_without_weekends_or_nights_are_whole_and_those_that_are_cut_are_n
     assert len(whole_weeks(rows)) == whole
     assert len(whole_weeks(rows[days * len(hours) // 2 :])) == whole - 1
     assert len(whole_weeks(rows[: -days * len(hours) // 2])) == whole - 1
+
+
+def test_a_job_of_every_night_that_begins_a_little_later_or_earlier_is_of_whole_weeks() -> None:
+    rng, monday = random.Random(3), datetime(2026, 8, 31, 2, tzinfo=UTC)  # noqa: S311  invented data, not a secret
+    for _ in range(40):
+        starts = [monday + timedelta(days=day, minutes=30 * rng.random()) for day in range(42)]
+        assert len(whole_weeks([start + timedelta(seconds=n) for start in starts for n in range(20)])) == 6
 
 
 def test_own_rates_of_a_bedrock_id_are_found_by_the_name_that_a_log_has() -> None:

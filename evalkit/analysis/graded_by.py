@@ -37,8 +37,9 @@ class Grading:
     `told_apart`: the items of which the judge had told any models apart by then, and none that was drawn from others.
     `sample`: about how many outputs people were asked to grade, `overlap`: how many of them an item; None for all.
     `repeat_share`: the share that came to them a second time, None where nothing was declared; `asked_author`: whether
-    they were to say who wrote it. `rounds` were opened in all; people are `at_work` in one of them. `judged`,
-    `compared`: how judges were asked for the round's grades, and for what they prefer, each in its newest round.
+    they were to say who wrote it, `side_by_side`: whether they saw an item's outputs together. `rounds` were opened in
+    all; people are `at_work` in one of them. `judged`, `compared`: how judges were asked for the round's grades, and
+    for what they prefer, each in its newest round.
     """
 
     round: Round | None
@@ -68,6 +69,7 @@ class Grading:
     overlap: int | None = None
     repeat_share: float | None = None
     asked_author: bool = False
+    side_by_side: bool = False
     rounds: int = 0
     at_work: bool = False
     judge_known_usd: float = 0.0

@@ -77,6 +77,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         repeat_share=settings.repeat_share if round_ is not None and people_of(snapshot, round_.id) else None,
         asked_author=settings.ask_author,
         judge_lost_attempts=sum(a.outcome is None for a in attempts),
+        side_by_side=settings.layout == "side",
         rounds=len(snapshot.rounds),
         at_work=being_graded(snapshot) is not None,
         judged=_asked(snapshot, ((g.round_id, g.grader) for g in grades)),

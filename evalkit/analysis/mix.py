@@ -77,17 +77,9 @@ def _winners(standing: Standing) -> Signal:
         if len({model for _, model in picks}) > 1:
             apart = "parts of one kind that share no item, with picks that are shown to differ in cost"
             return made("not enough data", picked, apart)
-        told = {(part.kind, part.name) for part, _ in picks}
-        bar = standing.analysis.decision.bar
-        without = [
-            on(part.name)
-            for part in standing.parts
-            if (part.kind, part.name) not in told and not all(_misses(rate, bar) for rate in part.pass_rate.values())
-        ]
+        without = list(_without(standing, picks))
         if without:  # another model may win there
-            more = [f"{len(without) - _NAMED} more"] if len(without) > _NAMED else []
-            named = ", ".join([*without[:_NAMED], *more])
-            return made("not enough data", picked, f"more of the items where the rule picks no model ({named})")
+            return made("not enough data", picked, "; ".join(without))
         return made("not shown", picked)
     tested = {(c.dear_part.name, c.dear, c.cheap): c for c in contrasts}
     sides = {key: both(standing.sides[c.dear], standing.sides[c.cheap], c.dear_part.item_ids)
@@ -112,9 +104,20 @@ def _winners(standing: Standing) -> Signal:
     return made(state, tuple(dict.fromkeys(evidence)), settles, toward=toward, parts=tuple(dict.fromkeys(parts)))
 
 
-def _misses(rate: Estimate, bar: float) -> bool:
-    """Whether a model is shown to be below the bar, so that no items will have it win there."""
-    return rate.high is not None and rate.high < bar
+def _without(standing: Standing, picks: list[tuple[Slice, str]]) -> Iterator[str]:
+    """What it takes for a pick on the parts that have none: more of their items, or where every model is shown to be
+    below the bar another one."""
+    bar, told = standing.analysis.decision.bar, {(part.kind, part.name) for part, _ in picks}
+    left = [part for part in standing.parts if (part.kind, part.name) not in told]
+    hopeless = [part for part in left if all((rate.high or 1.0) < bar for rate in part.pass_rate.values())]
+    for parts, what in (
+        ([part for part in left if part not in hopeless], "more of the items where the rule picks no model"),
+        (hopeless, "a model that clears the bar where none does"),
+    ):
+        names = [on(part.name) for part in parts]
+        more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
+        if names:
+            yield f"{what} ({', '.join([*names[:_NAMED], *more])})"
 
 
 def _picks(standing: Standing) -> list[tuple[Slice, str]]:
