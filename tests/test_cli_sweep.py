@@ -138,7 +138,7 @@ def test_a_dearer_model_is_tried_on_the_failed_items_alone_and_all_else_is_as_it
     assert main(["grade", "dearer.db", "--base-url", server.url, "-q"]) == 0
     assert main(["report", "dearer.db", "-o", "d.html"]) == 0
     assert "conditional: only the 2 of 6 items on which Haiku 4.5" in capsys.readouterr().out
-    command = re.search(r"<code>(evalkit run datasets/tiny[^<]*)</code>", Path("d.html").read_text(encoding="utf-8"))
+    command = re.search(r"<code>(evalkit run [^<]*tiny.jsonl[^<]*)</code>", Path("d.html").read_text(encoding="utf-8"))
     assert command is not None
     assert (
         f"--only-unsatisfactory {HAIKU} --from runs/tiny-{source.spec.sha256[:8]}.db -m {OPUS} --epochs 2" in command[1]

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from analysis_builders import Book
+from analysis_builders import HAIKU, JUDGE, OPUS, Book, answered, round_, spec
 
+from evalkit.analysis import analyze
 from evalkit.analysis.graded_by import HowAsked
 from evalkit.analysis.grading import _asked
-from evalkit.grading_records import RoundEvent
+from evalkit.grading_records import Preference, RoundEvent
 from evalkit.judge_prompts import content
 
 
@@ -29,3 +30,12 @@ def test_of_rounds_of_older_files_nothing_is_on_record_but_who_spoke() -> None:
     events = (RoundEvent("joined", 1, "judge a", {"judge_prompt_sha256": "p"}),)
     assert _asked(replace(Book().snapshot(), events=events), [(1, "judge a")]) == (HowAsked(("a",)),)
     assert _asked(Book().snapshot(), [(1, "ann")]) == ()
+
+
+def test_comparisons_that_nobody_hears_since_they_were_not_blind_are_not_asked_for_again() -> None:
+    book = Book(spec((OPUS, HAIKU)), rounds=[round_(1), replace(round_(2), blind=False)])
+    first, second = (book.trial("a", answered(), model=model, level=1) for model in (OPUS, HAIKU))
+    said = [Preference(n, JUDGE, first, second, "first", "") for n in (1, 2)]
+    heard, unheard = (analyze(book.snapshot(preferences=(one,))) for one in said)
+    assert [how.judges for how in heard.grading.compared] == [(JUDGE.removeprefix("judge "),)]
+    assert unheard.grading.compared == ()

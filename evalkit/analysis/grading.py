@@ -42,6 +42,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
     joined, said = () if round_ is None else round_.graders, {g.grader for g in grades}
     attempts = [a for a in snapshot.attempts if a.grader is not None]
     of_round = _of_one_round(attempts, round_)
+    unblind = {one.id for one in snapshot.rounds if one.blind is False}  # whose preferences nobody hears
     judges = sorted({judge_of(g.grader) for g in grades if kind_of(g.grader) == "judge"})
     elsewhere = bool(judges) and round_ is not None and round_.blind is None  # billed where nobody here can see
     old, settings = outdated(snapshot), Settings() if round_ is None else settings_of(snapshot, round_.id)
@@ -81,7 +82,7 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
         rounds=len(snapshot.rounds),
         at_work=being_graded(snapshot) is not None,
         judged=_asked(snapshot, ((g.round_id, g.grader) for g in grades)),
-        compared=_asked(snapshot, ((p.round_id, p.grader) for p in snapshot.preferences)),
+        compared=_asked(snapshot, ((p.round_id, p.grader) for p in snapshot.preferences if p.round_id not in unblind)),
     )
 
 
