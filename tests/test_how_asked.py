@@ -26,6 +26,15 @@ def test_each_judge_is_asked_again_as_in_its_own_newest_round() -> None:
     )
 
 
+def test_judges_of_one_round_that_were_not_asked_equally_often_are_asked_apart() -> None:
+    events = (RoundEvent("joined", 1, "judge a", content("p", "full", "http://u")),)
+    said = [(1, "judge a"), (1, "judge a #2"), (1, "judge b"), (1, "judge c"), (1, "judge c #2")]
+    assert _asked(replace(Book().snapshot(), events=events), said) == (
+        HowAsked(("b",), 1, "full", "http://u"),
+        HowAsked(("a", "c"), 2, "full", "http://u"),
+    )
+
+
 def test_of_rounds_of_older_files_nothing_is_on_record_but_who_spoke() -> None:
     events = (RoundEvent("joined", 1, "judge a", {"judge_prompt_sha256": "p"}),)
     assert _asked(replace(Book().snapshot(), events=events), [(1, "judge a")]) == (HowAsked(("a",)),)

@@ -272,6 +272,18 @@ def test_a_part_on_which_all_are_below_the_bar_waits_for_another_model() -> None
     assert signal.settles == "a model that clears the bar where none does (hard items)"
 
 
+def test_where_one_part_alone_has_a_pick_no_items_are_asked_for_of_parts_below_the_bar() -> None:
+    book = Book(spec((SONNET, HAIKU)))
+    for part, items, failed in (("easy", 90, 1), ("hard", 60, 52)):
+        for i in range(items):
+            book.item(name := f"{part}-{i:02d}", difficulty=part)
+            for model, usd in ((SONNET, 0.012), (HAIKU, 0.004)):
+                book.trial(name, answered(usd + i % 7 / 1e5), model=model, level=int(i >= failed))
+    signal = found(analyze(book.snapshot()), SONNET)["winners-differ"]
+    assert signal.reason == "the rule picks a model on 1 of 2 parts of the items"
+    assert signal.settles == "a model that clears the bar where none does (hard items)"
+
+
 def test_what_settles_a_gain_is_of_the_model_and_part_that_is_nearest_to_show_it() -> None:
     book = Book(spec((HAIKU, SONNET, OPUS)))
     for i in range(80):

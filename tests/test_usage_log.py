@@ -320,6 +320,9 @@ def test_a_job_of_every_night_that_begins_a_little_later_or_earlier_is_of_whole_
     for _ in range(40):
         starts = [monday + timedelta(days=day, minutes=30 * rng.random()) for day in range(42)]
         assert len(whole_weeks([start + timedelta(seconds=n) for start in starts for n in range(20)])) == 6
+    weekly_job = [monday + timedelta(days=7 * week, seconds=30 * n) for week in range(7) for n in range(100)]
+    assert len(whole_weeks(weekly_job)) == 7
+    assert len(whole_weeks(weekly_job[90:])) == 6, "most of its first night is cut off"
 
 
 def test_own_rates_of_a_bedrock_id_are_found_by_the_name_that_a_log_has() -> None:

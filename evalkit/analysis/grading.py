@@ -87,15 +87,16 @@ def grading_of(snapshot: Snapshot, results: Sequence[TrialResult], rubric: Rubri
 
 
 def _asked(snapshot: Snapshot, said: Iterable[tuple[int, str]]) -> tuple[HowAsked, ...]:
-    """How judges were asked who said something in rounds, each in the newest of its own: one for each such round."""
+    """How judges were asked who said something in rounds, each in the newest of its own: one for all asked alike."""
     by_judges = sorted({(round_id, grader) for round_id, grader in said if kind_of(grader) == "judge"})
     newest = {judge_model(grader): round_id for round_id, grader in by_judges}
-    found = []
-    for round_id in sorted(set(newest.values())):
-        judges = tuple(judge for judge in newest if newest[judge] == round_id)
-        own = [grader for id_, grader in by_judges if id_ == round_id and judge_model(grader) in judges]
-        found.append(HowAsked(judges, max(map(repeat_of, own)), *asked_in(snapshot, round_id)))
-    return tuple(found)
+    alike: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for judge, newest_id in newest.items():
+        own = [repeat_of(grader) for id_, grader in by_judges if (id_, judge_model(grader)) == (newest_id, judge)]
+        alike[newest_id, max(own)].append(judge)
+    return tuple(
+        HowAsked(tuple(judges), repeats, *asked_in(snapshot, id_)) for (id_, repeats), judges in sorted(alike.items())
+    )
 
 
 def _answered_by(snapshot: Snapshot, judges: Collection[str]) -> Mapping[str, Mapping[str, Mapping[str, int]]]:

@@ -68,7 +68,8 @@ def _winners(standing: Standing) -> Signal:
     picks = _picks(standing)
     if len(picks) < 2:
         reason = f"the rule picks a model on {len(picks)} of {len(standing.parts)} parts of the items"
-        return made("not enough data", reason=reason, settles="more items in each part")
+        settles = "; ".join(_without(standing, picks)) or "more items in each part"
+        return made("not enough data", reason=reason, settles=settles)
     contrasts = list(_contrasts(standing, picks))
     if not contrasts:
         picked = tuple(_picked(standing, part, model) for part, model in picks)

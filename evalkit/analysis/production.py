@@ -29,7 +29,8 @@ _THE_LOG = "the log"
 _MISSED = 0.02
 """Share of a week's requests that a week may lack and be whole; of few requests three, or a quarter."""
 _SLACK = timedelta(hours=1)
-"""By how much a job of every day or week may begin later and end earlier than it did in other weeks."""
+"""By how much a job of every day or week may begin later and end earlier than it did in other weeks, where the week
+has half as many requests as those or more."""
 _UNSAID = {FAST, IN_REGION}
 """Why answers cost more than their rates say, which a log has no field for."""
 
@@ -171,8 +172,11 @@ def whole_weeks(moments: Sequence[datetime]) -> tuple[date, ...]:
     between = [first + timedelta(days=7 * n) for n in range(1, (last - first).days // 7)]
     inner = [at for monday in between for at in times[monday]]
     missed = max(_MISSED * len(inner), min(3 * len(between), len(inner) / 4))
-    begun = sum(at < times[first][0] - _SLACK for at in inner) <= missed if inner else times[first][0].days == 0
-    ended = sum(at > times[last][-1] + _SLACK for at in inner) <= missed if inner else times[last][-1].days == 6
+    begun, ended = times[first][0].days == 0, times[last][-1].days == 6
+    if inner:
+        slack = [_SLACK if 2 * len(times[edge]) >= len(inner) / len(between) else timedelta() for edge in (first, last)]
+        begun = sum(at < times[first][0] - slack[0] for at in inner) <= missed
+        ended = sum(at > times[last][-1] + slack[1] for at in inner) <= missed
     if first == last:
         return (first,) * (begun and ended)
     return (*(first,) * begun, *between, *(last,) * ended)
