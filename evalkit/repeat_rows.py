@@ -36,10 +36,10 @@ def _runs(analysis: Analysis) -> Iterable[list[str]]:
 
 def _streamed(analysis: Analysis) -> int | None:
     """How many of the items that are back had nothing in a batch; None where no batch was made, or not of items."""
-    waiting = any(session.waiting for session in analysis.sessions)
-    if not waiting and (not any(map(any, _batched(analysis))) or _is_mixed(analysis)):
+    waiting, batched = any(session.waiting for session in analysis.sessions), _batched(analysis)
+    if not waiting and (not any(map(any, batched)) or _is_mixed(batched)):
         return None
-    return sum(not any(batched) for batched in _batched(analysis))
+    return sum(not any(of_item) for of_item in batched)
 
 
 def _batched(analysis: Analysis) -> list[list[bool]]:
@@ -48,16 +48,17 @@ def _batched(analysis: Analysis) -> list[list[bool]]:
     return [of_item for of_item in back if of_item]
 
 
-def _is_mixed(analysis: Analysis) -> bool:
-    return any(len(set(batched)) > 1 for batched in _batched(analysis))
+def _is_mixed(batched: list[list[bool]]) -> bool:
+    return any(len(set(of_item)) > 1 for of_item in batched)
 
 
 def _mixed(analysis: Analysis) -> str:
     """That no one command sends an item's requests as they were sent, where some went in batches and others did not."""
-    if not _is_mixed(analysis):
+    batched = _batched(analysis)
+    if not _is_mixed(batched):
         return ""
-    batched = [one for of_item in _batched(analysis) for one in of_item]
-    return f" but {sum(batched):,} of {len(batched):,} answers came from batches, others of their items did not"
+    answers = [one for of_item in batched for one in of_item]
+    return f" but {sum(answers):,} of {len(answers):,} answers came from batches, others of their items did not"
 
 
 def _gradings(analysis: Analysis, file: str) -> Iterable[list[str]]:

@@ -240,15 +240,26 @@ def test_different_picks_that_cannot_be_set_against_each_other_are_no_proof_of_o
     assert signal.settles
 
 
-def test_a_part_without_a_pick_is_no_proof_of_one_winner() -> None:
-    """Haiku wins two parts and fails the third, on which no model is shown to clear the bar."""
+def of_parts(*parts: tuple[str, int, Mapping[str, int]]) -> Analysis:
+    """Sonnet and Haiku on so many items of each difficulty, of which each fails the first few."""
     book = Book(spec((SONNET, HAIKU)))
-    for part, items, failed in (("easy", 40, {}), ("medium", 40, {}), ("hard", 20, {SONNET: 2, HAIKU: 14})):
+    for part, items, failed in parts:
         for i in range(items):
             book.item(name := f"{part}-{i:02d}", difficulty=part)
             for model, usd in ((SONNET, 0.012), (HAIKU, 0.004)):
-                book.trial(name, answered(usd + i % 7 / 1e5), model=model, level=int(i >= failed.get(model, 1)))
-    signals = found(analyze(book.snapshot()), SONNET)
+                book.trial(name, answered(usd + i % 7 / 1e5), model=model, level=int(i >= failed[model]))
+    return analyze(book.snapshot())
+
+
+def both(failed: int) -> Mapping[str, int]:
+    return {SONNET: failed, HAIKU: failed}
+
+
+def test_a_part_without_a_pick_is_no_proof_of_one_winner() -> None:
+    """Haiku wins two parts and fails the third, on which no model is shown to clear the bar."""
+    signals = found(
+        of_parts(("easy", 40, both(1)), ("medium", 40, both(1)), ("hard", 20, {SONNET: 2, HAIKU: 14})), SONNET
+    )
     assert signals["holds-and-fails"].state == "shown"
     signal = signals["winners-differ"]
     assert (signal.state, signal.settles) == (
@@ -261,25 +272,14 @@ def test_a_part_without_a_pick_is_no_proof_of_one_winner() -> None:
 
 def test_a_part_on_which_all_are_below_the_bar_waits_for_another_model() -> None:
     """No number of items has one of these win there."""
-    book = Book(spec((SONNET, HAIKU)))
-    for part, failed in (("easy", 2), ("medium", 2), ("hard", 40)):
-        for i in range(60):
-            book.item(name := f"{part}-{i:02d}", difficulty=part)
-            for model, usd in ((SONNET, 0.012), (HAIKU, 0.004)):
-                book.trial(name, answered(usd + i % 7 / 1e5), model=model, level=int(i >= failed))
-    signal = found(analyze(book.snapshot()), SONNET)["winners-differ"]
+    parts = of_parts(("easy", 60, both(2)), ("medium", 60, both(2)), ("hard", 60, both(40)))
+    signal = found(parts, SONNET)["winners-differ"]
     assert signal.state == "not enough data"
     assert signal.settles == "a model that clears the bar where none does (hard items)"
 
 
 def test_where_one_part_alone_has_a_pick_no_items_are_asked_for_of_parts_below_the_bar() -> None:
-    book = Book(spec((SONNET, HAIKU)))
-    for part, items, failed in (("easy", 90, 1), ("hard", 60, 52)):
-        for i in range(items):
-            book.item(name := f"{part}-{i:02d}", difficulty=part)
-            for model, usd in ((SONNET, 0.012), (HAIKU, 0.004)):
-                book.trial(name, answered(usd + i % 7 / 1e5), model=model, level=int(i >= failed))
-    signal = found(analyze(book.snapshot()), SONNET)["winners-differ"]
+    signal = found(of_parts(("easy", 90, both(1)), ("hard", 60, both(52))), SONNET)["winners-differ"]
     assert signal.reason == "the rule picks a model on 1 of 2 parts of the items"
     assert signal.settles == "a model that clears the bar where none does (hard items)"
 

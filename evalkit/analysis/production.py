@@ -24,8 +24,6 @@ from evalkit.usage_log import UsageLine
 FEWEST_WEEKS = 6
 """Whole weeks below which no trend is told."""
 _T = "log-linear least squares, t"
-_THE_LOG = "the log"
-"""What the reason begins with why a log that goes by rates of its own has no saving."""
 _MISSED = 0.02
 """Share of a week's requests that a week may lack and be whole; of few requests three, or a quarter."""
 _SLACK = timedelta(hours=1)
@@ -61,7 +59,8 @@ class Production:
 
     `weeks`: whole ones; `growth` per week: of cost, of users, and of cost per user; `state`: whether cost grows faster
     than users. `spend_usd` None where a request is `unpriced`. `moved`: requests that a cheaper model has been shown to
-    handle; `saving`: USD a month of moving them.
+    handle; `saving`: USD a month of moving them. `by_other_rates`: the log goes by other rates than the run,
+    whose costs are then none of its own.
     """
 
     requests: int
@@ -77,11 +76,7 @@ class Production:
     models: tuple[ModelUse, ...]
     moved: Moved
     saving: Estimate
-
-    @property
-    def by_other_rates(self) -> bool:
-        """Whether the log goes by other rates than the run, so that costs of the run are none of its own."""
-        return (self.saving.reason or "").startswith(_THE_LOG)
+    by_other_rates: bool
 
 
 def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -> Production:
@@ -90,6 +85,7 @@ def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -
     weeks = whole_weeks([line.at for line in lines])
     growth = _growth(lines, costs, weeks)
     found = moved(lines, analysis, weeks)
+    refused = _by_other_rates(lines, found, analysis, prices)
     logged = sorted({line.model for line in lines})
     named = [line.user for line in lines if line.user is not None]
     return Production(
@@ -105,7 +101,8 @@ def production(lines: Sequence[UsageLine], analysis: Analysis, prices: Prices) -
         state=by_interval(growth["cost per user"], 1.0),
         models=tuple(_use(model, lines, logged) for model in logged),
         moved=found,
-        saving=_by_other_rates(lines, found, analysis, prices) or monthly_saving(lines, costs, found, weeks),
+        saving=refused or monthly_saving(lines, costs, found, weeks),
+        by_other_rates=refused is not None,
     )
 
 
@@ -145,7 +142,7 @@ def _by_other_rates(lines: Sequence[UsageLine], found: Moved, analysis: Analysis
     elif dearer:  # nor does the log tell that its requests were not
         told = f"{', '.join(sorted(dearer))} were answered {' and '.join(sorted(set(dearer.values())))}"
         reason = f"does not say whether it was as the run, where {told}, which is dearer: repeat the run without"
-    return no_estimate(f"{_THE_LOG} {reason}", 0.95, METHOD) if reason else None
+    return no_estimate(f"the log {reason}", 0.95, METHOD) if reason else None
 
 
 def _figures(tiers: Sequence[Rates], cached: bool) -> list[tuple[float | None, ...]]:
